@@ -1,0 +1,121 @@
+//! SHA-256 of what people will ask about.
+
+use lazaret_model::{Digest, Fact, FactKind, TextKind};
+use sha2::{Digest as _, Sha256};
+
+use super::text::is_script;
+use crate::{Analyzer, Subject};
+
+/// States the SHA-256 of contents that an abuse desk or another image may be asked about:
+/// executables by mode bit, ELF programs, scripts, crontabs and units, and whatever carries an
+/// indicator or a byte match.
+///
+/// Libraries and data are not hashed unless something was seen in them. Hashing everything costs
+/// as much as the digest of the whole layer, and identity is already kept as the content id.
+/// A content read in windows is never whole in memory and has no hash here.
+pub(crate) struct Hash;
+
+impl Analyzer for Hash {
+    fn name(&self) -> &'static str {
+        "hash"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn wants(&self, subject: &Subject<'_>) -> bool {
+        subject.is_whole() && !subject.bytes.is_empty()
+    }
+
+    fn analyze(&self, subject: &Subject<'_>, facts: &mut Vec<Fact>) -> Result<(), String> {
+        let mut library = false;
+        let mut worth = false;
+        for fact in facts.iter() {
+            match &fact.kind {
+                FactKind::Elf { executable, packer, hooks, .. } => {
+                    worth |= *executable || packer.is_some() || !hooks.is_empty();
+                    library |= !*executable;
+                }
+                FactKind::Text { kind, shebang } => {
+                    worth |= shebang.is_some()
+                        || is_script(*kind)
+                            && subject.inside.is_empty()
+                            && !super::text::is_bulk(subject.path)
+                        || matches!(kind, TextKind::Crontab | TextKind::SystemdUnit);
+                }
+                FactKind::Indicator(_)
+                | FactKind::ByteMatch { .. }
+                | FactKind::MinerConfig { .. }
+                | FactKind::ArchiveOddity { .. } => worth = true,
+                FactKind::Sha256(_) => return Ok(()),
+                FactKind::Archive { .. } => {}
+            }
+        }
+        if worth || subject.mode & 0o111 != 0 && !library {
+            let digest: [u8; 32] = Sha256::digest(subject.bytes).into();
+            facts.push(subject.fact(FactKind::Sha256(Digest::sha256(&digest))));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use lazaret_model::{EntryPath, Indicator, IndicatorKind};
+
+    use super::*;
+
+    fn hashed(mode: u32, kind: Option<FactKind>) -> bool {
+        let path = EntryPath::from("a");
+        let subject = Subject { path: &path, inside: &[], mode, size: 3, bytes: b"abc", offset: 0 };
+        let mut facts: Vec<Fact> = kind.into_iter().map(|kind| subject.fact(kind)).collect();
+        Hash.analyze(&subject, &mut facts).unwrap();
+        facts.iter().any(|fact| {
+            fact.kind
+                == FactKind::Sha256(
+                    "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+                        .parse()
+                        .unwrap(),
+                )
+        })
+    }
+
+    fn elf(executable: bool) -> FactKind {
+        FactKind::Elf {
+            bits: 64,
+            machine: "x86_64".into(),
+            executable,
+            interpreter: None,
+            needed: vec![],
+            stripped: true,
+            packer: None,
+            damaged_sections: false,
+            entropy: 600,
+            hooks: vec![],
+        }
+    }
+
+    #[test]
+    fn programs_scripts_and_evidence_are_hashed_and_the_rest_is_not() {
+        assert!(hashed(0o755, None));
+        assert!(hashed(0o644, Some(elf(true))));
+        assert!(hashed(
+            0o644,
+            Some(FactKind::Text { kind: TextKind::Shell, shebang: Some("/bin/sh".into()) })
+        ));
+        assert!(hashed(0o644, Some(FactKind::Indicator(Indicator::new(IndicatorKind::Wallet, "xmr:4")))));
+        assert!(!hashed(0o644, None));
+        assert!(!hashed(0o755, Some(elf(false))));
+        assert!(!hashed(0o644, Some(FactKind::Text { kind: TextKind::Json, shebang: None })));
+    }
+
+    #[test]
+    fn a_window_is_not_hashed() {
+        let path = EntryPath::from("a");
+        let subject = Subject { path: &path, inside: &[], mode: 0o755, size: 9, bytes: b"abc", offset: 0 };
+        assert!(!Hash.wants(&subject));
+    }
+}

@@ -1,0 +1,269 @@
+use std::collections::BTreeMap;
+
+use lazaret_model::{
+    Behaviour, BehaviourKind, Digest, EntryPath, Evidence, Fact, FactKind, Image, Indicator, LayerFacts, Location,
+    Phase, Reach, Rule,
+};
+
+use crate::claims::Claims;
+use crate::launch::StartPath;
+use crate::view::View;
+use crate::{Contents, indicators_in_text};
+
+/// One layer as the judge gets it.
+#[derive(Debug, Clone, Copy)]
+pub struct LayerInput<'a> {
+    /// What the analyzers saw.
+    pub facts: &'a LayerFacts,
+    /// What the byte rules matched.
+    pub matches: &'a [Fact],
+}
+
+/// Everything that a check may look at. It holds only facts; a check opens nothing.
+pub struct Case<'a> {
+    /// The image.
+    pub image: &'a Image,
+    /// The file system as the container sees it.
+    pub view: &'a View<'a>,
+    /// What starts, and what it does.
+    pub start: &'a StartPath,
+    /// What it openly says it is.
+    pub claims: Claims,
+    /// Small contents.
+    pub contents: &'a dyn Contents,
+    facts: BTreeMap<(usize, &'a EntryPath), Vec<&'a Fact>>,
+    /// Files that act, by where their content is (another path for a hard link).
+    acting: BTreeMap<(usize, &'a EntryPath), Reach>,
+}
+
+/// An indicator, where it stands and whether it can act.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// The indicator.
+    pub indicator: Indicator,
+    /// Where.
+    pub location: Location,
+    /// Whether what holds it can act.
+    pub reach: Reach,
+    /// The text around it.
+    pub excerpt: String,
+}
+
+impl<'a> Case<'a> {
+    pub(crate) fn new(
+        image: &'a Image,
+        view: &'a View<'a>,
+        start: &'a StartPath,
+        layers: &'a [LayerInput<'a>],
+        contents: &'a dyn Contents,
+    ) -> Self {
+        let mut facts: BTreeMap<(usize, &EntryPath), Vec<&Fact>> = BTreeMap::new();
+        for (number, layer) in layers.iter().enumerate() {
+            for fact in layer.facts.facts.iter().chain(layer.matches) {
+                facts.entry((number, &fact.path)).or_default().push(fact);
+            }
+        }
+        let mut acting: BTreeMap<(usize, &EntryPath), Reach> = BTreeMap::new();
+        for ((layer, path), file) in &start.files {
+            let mut note = |key| {
+                let reach = acting.entry(key).or_insert(file.reach);
+                *reach = (*reach).max(file.reach);
+            };
+            note((*layer, path));
+            if let Some(found) = view.lookup(path) {
+                note((found.data_layer, &found.data.path));
+            }
+        }
+        Self { image, view, start, claims: Claims::of(image), contents, facts, acting }
+    }
+
+    /// All facts with the layer they were seen in, in a stable order.
+    pub fn facts(&self) -> impl Iterator<Item = (usize, &'a Fact)> + '_ {
+        self.facts.iter().flat_map(|((layer, _), facts)| facts.iter().map(move |fact| (*layer, *fact)))
+    }
+
+    /// The facts about one file and what is inside it.
+    pub fn facts_of<'s>(&'s self, layer: usize, path: &'s EntryPath) -> &'s [&'a Fact] {
+        // The map's keys live as long as the case; a shorter key finds the same place.
+        let facts: &'s BTreeMap<(usize, &'s EntryPath), Vec<&'a Fact>> = &self.facts;
+        facts.get(&(layer, path)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a file can act.
+    pub fn reach(&self, layer: usize, path: &EntryPath) -> Reach {
+        let seen = self.view.lookup(path).is_some_and(|found| found.layer == layer || found.data_layer == layer);
+        if !seen {
+            return Reach::Removed;
+        }
+        self.acting.get(&(layer, path)).copied().unwrap_or(Reach::Dormant)
+    }
+
+    /// Whether something in a phase can act.
+    pub fn phase_reach(phase: Phase) -> Reach {
+        match phase {
+            Phase::Start => Reach::Starts,
+            Phase::Health | Phase::Login | Phase::Scheduled | Phase::OnBuild => Reach::Reachable,
+            Phase::Build => Reach::Dormant,
+        }
+    }
+
+    /// Evidence for a fact, with the file's hash where it is known.
+    pub fn evidence(&self, layer: usize, fact: &Fact, what: impl Into<String>) -> Evidence {
+        let excerpt = match &fact.kind {
+            FactKind::ByteMatch { excerpt, .. } => Some(excerpt.clone()),
+            FactKind::Indicator(indicator) => Some(indicator.value.clone()),
+            _ => None,
+        };
+        Evidence {
+            location: fact.location(layer),
+            what: what.into(),
+            excerpt,
+            sha256: self.sha256(layer, fact),
+            content: self.content(layer, &fact.path),
+        }
+    }
+
+    /// Evidence for a behaviour: what is done, then the chain that leads to it.
+    pub fn behaviour_evidence(&self, behaviour: &Behaviour) -> Evidence {
+        let location = behaviour.because.first().cloned().unwrap_or(Location::Image);
+        let (sha256, content) = match &location {
+            Location::File { layer, path, .. } => (self.file_hash(*layer, path), self.content(*layer, path)),
+            _ => (None, None),
+        };
+        Evidence { location, what: describe(behaviour), excerpt: Some(quote(behaviour)), sha256, content }
+    }
+
+    fn content(&self, layer: usize, path: &EntryPath) -> Option<lazaret_model::ContentId> {
+        // The last entry of a path in a layer is the one that counts.
+        let entries = &self.view.layers().get(layer)?.entries;
+        entries.iter().rev().find(|entry| entry.path == *path)?.content
+    }
+
+    fn sha256(&self, layer: usize, fact: &Fact) -> Option<Digest> {
+        let hash = |inside: &[String]| {
+            self.facts_of(layer, &fact.path).iter().find_map(|other| match &other.kind {
+                FactKind::Sha256(digest) if other.inside == inside => Some(digest.clone()),
+                _ => None,
+            })
+        };
+        hash(&fact.inside).or_else(|| hash(&[]))
+    }
+
+    /// SHA-256 of a file, where it is known.
+    pub fn file_hash(&self, layer: usize, path: &EntryPath) -> Option<Digest> {
+        self.facts_of(layer, path).iter().find_map(|fact| match &fact.kind {
+            FactKind::Sha256(digest) if fact.inside.is_empty() => Some(digest.clone()),
+            _ => None,
+        })
+    }
+
+    /// Every indicator of the image: in files, in what happens at run time, in what the
+    /// configuration hands to it.
+    pub fn indicators(&self) -> Vec<Seen> {
+        let mut seen = Vec::new();
+        for (layer, fact) in self.facts() {
+            if let FactKind::Indicator(indicator) = &fact.kind {
+                seen.push(Seen {
+                    indicator: indicator.clone(),
+                    location: fact.location(layer),
+                    reach: self.reach(layer, &fact.path),
+                    excerpt: indicator.value.clone(),
+                });
+            }
+        }
+        for behaviour in &self.start.behaviours {
+            let location = behaviour.because.first().cloned().unwrap_or(Location::Image);
+            for text in texts(behaviour) {
+                for (_, indicator) in indicators_in_text(text) {
+                    seen.push(Seen {
+                        indicator,
+                        location: location.clone(),
+                        reach: Self::phase_reach(behaviour.phase),
+                        excerpt: text.to_owned(),
+                    });
+                }
+            }
+        }
+        for (at, (name, value)) in self.image.config.env.iter().enumerate() {
+            for (_, indicator) in indicators_in_text(value) {
+                seen.push(Seen {
+                    indicator,
+                    location: Location::Config(format!("Env[{at}]")),
+                    reach: Reach::Starts,
+                    excerpt: format!("{name}={value}"),
+                });
+            }
+        }
+        seen.sort_by(|a, b| (&a.indicator, b.reach, &a.location).cmp(&(&b.indicator, a.reach, &b.location)));
+        seen.dedup_by(|a, b| a.indicator == b.indicator && a.location == b.location);
+        seen
+    }
+}
+
+/// Every text that a behaviour carries.
+fn texts(behaviour: &Behaviour) -> Vec<&str> {
+    match &behaviour.kind {
+        BehaviourKind::Process { argv, stdin, .. } => {
+            argv.iter().map(String::as_str).chain(stdin.as_deref()).collect()
+        }
+        BehaviourKind::File { content, .. } => content.as_deref().into_iter().collect(),
+        BehaviourKind::Network { url, .. } => url.as_deref().into_iter().collect(),
+    }
+}
+
+/// A behaviour in words.
+pub fn describe(behaviour: &Behaviour) -> String {
+    let when = match behaviour.phase {
+        Phase::Build => "while it was built",
+        Phase::OnBuild => "when something is built from it",
+        Phase::Start => "at start",
+        Phase::Health => "at each health check",
+        Phase::Login => "at login",
+        Phase::Scheduled => "by schedule",
+    };
+    match &behaviour.kind {
+        BehaviourKind::Process { argv, fed_by, .. } => {
+            let program = argv.first().map_or("?", String::as_str);
+            match fed_by.first() {
+                Some(feeder) => format!("{when}, runs {program} on what {feeder} prints"),
+                None => format!("{when}, runs {program}"),
+            }
+        }
+        BehaviourKind::File { op, path, .. } => format!("{when}, {} {path}", op_word(*op)),
+        BehaviourKind::Network { host, port, .. } => match port {
+            Some(port) => format!("{when}, connects to {host}:{port}"),
+            None => format!("{when}, connects to {host}"),
+        },
+    }
+}
+
+fn op_word(op: lazaret_model::FileOp) -> &'static str {
+    use lazaret_model::FileOp;
+    match op {
+        FileOp::Write => "writes",
+        FileOp::Append => "appends to",
+        FileOp::Delete => "deletes",
+        FileOp::Chmod => "changes the mode of",
+    }
+}
+
+/// A behaviour as text to quote.
+pub fn quote(behaviour: &Behaviour) -> String {
+    match &behaviour.kind {
+        BehaviourKind::Process { argv, .. } => argv.join(" "),
+        BehaviourKind::File { path, content, .. } => match content {
+            Some(content) => format!("{path} <- {content}"),
+            None => path.clone(),
+        },
+        BehaviourKind::Network { host, port, url, .. } => match (url, port) {
+            (Some(url), _) => url.clone(),
+            (None, Some(port)) => format!("{host}:{port}"),
+            (None, None) => host.clone(),
+        },
+    }
+}
+
+/// Whether a rule speaks of mining.
+pub(crate) fn is_about_mining(rule: &Rule) -> bool {
+    rule.attack.iter().any(|id| id == "T1496.001")
+}

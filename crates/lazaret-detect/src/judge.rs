@@ -1,0 +1,268 @@
+//! From facts to a report: the overlay, the start path, the rules, the policy.
+
+use std::collections::BTreeMap;
+
+use lazaret_model::{
+    Class, Confidence, Coverage, EntryPath, Evidence, FactKind, FileKind, Finding, Gap, Image,
+    ImageReport, LayerFacts, Location, Phase, Reach, Severity, TextKind, one_line,
+};
+
+use crate::case::{Case, LayerInput, describe, is_about_mining};
+use crate::checks::CHECKS;
+use crate::launch::{LaunchLimits, follow};
+use crate::view::View;
+use crate::{Contents, Hit, HitPlace, Pack, policy};
+
+/// Behaviours beyond this many are not reported; the rules see all of them.
+const BEHAVIOURS_SHOWN: usize = 2_000;
+/// Places of one rule beyond this many are counted and not listed.
+const PLACES_SHOWN: usize = 20;
+
+/// What the judge says.
+#[derive(Debug)]
+pub enum Judgement {
+    /// The report.
+    Report(Box<ImageReport>),
+    /// These files of these layers must be read again and kept: something that decides is in
+    /// them. Judge again with their contents, or with `last_round`.
+    Needs(Vec<(usize, EntryPath)>),
+}
+
+/// Judges one image.
+///
+/// `gaps` are those of manifest and layers, with layer numbers. With `last_round`, what is
+/// missing becomes a gap instead of being asked for.
+pub fn judge(
+    pack: &Pack,
+    image: &Image,
+    layers: &[LayerInput<'_>],
+    gaps: Vec<Gap>,
+    contents: &dyn Contents,
+    last_round: bool,
+) -> Judgement {
+    let facts: Vec<&LayerFacts> = layers.iter().map(|layer| layer.facts).collect();
+    let view = View::new(&facts);
+    let start = follow(image, &view, contents, &LaunchLimits::default());
+    if !start.missing.is_empty() && !last_round {
+        let mut wanted: Vec<_> = start.missing.iter().map(|m| (m.layer, m.path.clone())).collect();
+        wanted.sort();
+        wanted.dedup();
+        return Judgement::Needs(wanted);
+    }
+    let mut gaps = gaps;
+    gaps.extend(start.gaps.iter().cloned());
+    gaps.extend(start.missing.iter().map(crate::Missing::gap));
+
+    let case = Case::new(image, &view, &start, layers, contents);
+    let mut findings = byte_findings(pack, &case);
+    findings.extend(behaviour_findings(pack, &case));
+    for check in CHECKS {
+        let more = check.look(&case, &findings);
+        findings.extend(more);
+    }
+    for finding in &mut findings {
+        in_context(finding, &case);
+    }
+    let mut findings = fold(findings);
+    policy::sort(&mut findings);
+
+    // Gaps that only concern data nobody starts do not decide; those on the start path do.
+    for gap in &mut gaps {
+        if let Location::File { layer, path, .. } = &gap.location
+            && case.reach(*layer, path) >= Reach::Reachable
+        {
+            gap.matters = true;
+        }
+    }
+    gaps.sort();
+    gaps.dedup();
+
+    let verdict = policy::verdict(&findings, &gaps);
+    let coverage = Coverage {
+        layers: image.layers.len() as u64,
+        layers_read: layers.iter().filter(|l| l.facts.complete).count() as u64,
+        layers_remembered: 0,
+        files: layers.iter().flat_map(|l| &l.facts.entries).filter(|e| e.kind == FileKind::File).count() as u64,
+        bytes: layers.iter().map(|l| l.facts.bytes).sum(),
+        gaps: gaps.iter().filter(|g| g.matters).count() as u64,
+    };
+    let mut behaviours = start.behaviours.clone();
+    behaviours.truncate(BEHAVIOURS_SHOWN);
+    Judgement::Report(Box::new(ImageReport {
+        image: image.clone(),
+        verdict,
+        findings,
+        ignored: Vec::new(),
+        gaps,
+        behaviours,
+        coverage,
+        layer_sizes: layers.iter().map(|l| l.facts.bytes).collect(),
+    }))
+}
+
+/// Byte rules, with what the overlay and the start path say of the file.
+fn byte_findings(pack: &Pack, case: &Case<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (layer, fact) in case.facts() {
+        let FactKind::ByteMatch { rule, .. } = &fact.kind else { continue };
+        let Some(known) = pack.rule(rule) else { continue };
+        let rule = &known.rule;
+        let reach = case.reach(layer, &fact.path);
+        let place = fact.location(layer);
+        let evidence = case.evidence(layer, fact, rule.title.clone());
+        let message = format!("{} may {}", place, rule.title);
+        let mut finding = Finding::of(rule, message, evidence).reach(reach);
+        for because in started_because(case, layer, &fact.path) {
+            finding = finding.and(because);
+        }
+        findings.push(finding.build());
+    }
+    findings
+}
+
+/// The chain that starts a file.
+fn started_because(case: &Case<'_>, layer: usize, path: &EntryPath) -> Vec<Evidence> {
+    case.start.files.get(&(layer, path.clone())).map_or_else(Vec::new, |file| {
+        file.because.iter().take(4).map(|place| Evidence::at(place.clone(), "starts it")).collect()
+    })
+}
+
+/// Behaviour rules, over what happens, the configuration and the history.
+fn behaviour_findings(pack: &Pack, case: &Case<'_>) -> Vec<Finding> {
+    let platform = case.image.platform.as_ref().map_or_else(|| "unknown".to_owned(), ToString::to_string);
+    let hits = pack.behaviours().judge(&case.image.config, &platform, &case.start.behaviours);
+    hits.iter().filter_map(|hit| behaviour_finding(case, hit)).collect()
+}
+
+fn behaviour_finding(case: &Case<'_>, hit: &Hit<'_>) -> Option<Finding> {
+    let fields: Vec<String> =
+        hit.fields.iter().take(3).map(|(name, value)| format!("{name}: {}", one_line(value, 120))).collect();
+    Some(match hit.place {
+        HitPlace::Behaviour(number) => {
+            let behaviour = case.start.behaviours.get(number)?;
+            let message = format!("{} ({})", capital(&hit.rule.title), describe(behaviour));
+            let mut finding = Finding::of(hit.rule, message, case.behaviour_evidence(behaviour))
+                .reach(Case::phase_reach(behaviour.phase));
+            for place in behaviour.because.iter().skip(1).take(4) {
+                finding = finding.and(Evidence::at(place.clone(), "leads there"));
+            }
+            let text = crate::case::quote(behaviour);
+            for (_, indicator) in crate::indicators_in_text(&text) {
+                finding = finding.indicator(indicator);
+            }
+            finding.build()
+        }
+        HitPlace::Config => {
+            let key = hit.fields.first().map_or("Config", |(name, _)| name.as_str());
+            let evidence = Evidence::at(Location::Config(key.to_owned()), "the configuration says so")
+                .quoting(fields.join("; "));
+            Finding::of(hit.rule, capital(&hit.rule.title), evidence).reach(Reach::Starts).build()
+        }
+        HitPlace::History(step) => {
+            let told = case.image.config.history.get(step).map(|s| s.created_by.clone()).unwrap_or_default();
+            let evidence = Evidence::at(Location::History(step), "a step of its history").quoting(told);
+            Finding::of(hit.rule, capital(&hit.rule.title), evidence)
+                .reach(Case::phase_reach(Phase::Build))
+                .build()
+        }
+    })
+}
+
+/// A rule's title as the start of a sentence about the image.
+fn capital(title: &str) -> String {
+    format!("it may {title}")
+}
+
+/// What the surroundings change: an honest miner is dual use, text that nobody runs accuses
+/// nobody.
+fn in_context(finding: &mut Finding, case: &Case<'_>) {
+    let honest = (is_about_mining(&finding.rule) && case.claims.mines())
+        || (finding.rule.attack.iter().any(|id| id == "T1496.002") && case.claims.sells_bandwidth());
+    if honest && finding.class == Class::Malware {
+        finding.class = Class::DualUse;
+        finding.severity = finding.severity.min(Severity::Medium);
+    }
+    if finding.reach == Reach::Dormant && finding.class == Class::Malware && is_inert_text(finding, case) {
+        // A rule file, a manual, a test: the words are there, and nothing runs them.
+        finding.confidence = Confidence::Low;
+        finding.severity = finding.severity.min(Severity::Low);
+    }
+}
+
+/// Whether all that a finding rests on is text in files that neither the kernel nor anything that
+/// we follow would run.
+fn is_inert_text(finding: &Finding, case: &Case<'_>) -> bool {
+    finding.evidence().iter().all(|evidence| {
+        let Location::File { layer, path, inside, .. } = &evidence.location else { return false };
+        let kinds = case.facts_of(*layer, path).iter().filter(|f| f.inside == *inside);
+        let mut text = false;
+        for fact in kinds {
+            match &fact.kind {
+                FactKind::Elf { .. } => return false,
+                FactKind::Text { kind, shebang } => {
+                    text = true;
+                    let script = shebang.is_some() && *kind != TextKind::Plain;
+                    let runnable = case.view.lookup(path).is_some_and(|found| found.is_program());
+                    if script && runnable && inside.is_empty() {
+                        return false;
+                    }
+                }
+                _ => {}
+            }
+        }
+        text
+    })
+}
+
+/// Joins findings of the same rule, class and reach: one finding, several places.
+fn fold(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut groups: BTreeMap<_, Vec<Finding>> = BTreeMap::new();
+    for finding in findings {
+        let key = (finding.rule.id.clone(), finding.class, finding.severity, finding.confidence, finding.reach);
+        groups.entry(key).or_default().push(finding);
+    }
+    let mut folded = Vec::new();
+    for (_, mut group) in groups {
+        group.sort_by(|a, b| a.location().cmp(b.location()).then_with(|| a.message.cmp(&b.message)));
+        group.dedup();
+        let places = group.len();
+        let mut members = group.into_iter();
+        let Some(first) = members.next() else { continue };
+        let mut builder = Finding::of(&first.rule, first.message.clone(), first.evidence()[0].clone())
+            .class(first.class)
+            .severity(first.severity)
+            .confidence(first.confidence)
+            .reach(first.reach);
+        if let Some(what) = &first.refuted_by {
+            builder = builder.refuted_by(what.clone());
+        }
+        let mut seen = vec![first.evidence()[0].clone()];
+        let mut indicators = first.indicators.clone();
+        let rest = first.evidence()[1..].to_vec();
+        let mut add = |builder, evidence: &Evidence| {
+            if seen.len() >= PLACES_SHOWN || seen.contains(evidence) {
+                return builder;
+            }
+            seen.push(evidence.clone());
+            lazaret_model::FindingBuilder::and(builder, evidence.clone())
+        };
+        for evidence in &rest {
+            builder = add(builder, evidence);
+        }
+        for member in members {
+            indicators.extend(member.indicators.iter().cloned());
+            for evidence in member.evidence() {
+                builder = add(builder, evidence);
+            }
+        }
+        for indicator in indicators {
+            builder = builder.indicator(indicator);
+        }
+        let mut finding = builder.build();
+        if places > PLACES_SHOWN {
+            finding.message.push_str(&format!(", and in {} more places", places - 1));
+        }
+        folded.push(finding);
+    }
+    folded
+}

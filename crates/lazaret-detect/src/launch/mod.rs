@@ -1,0 +1,199 @@
+//! The start path: what happens when the container starts, and later by itself, on paper.
+
+mod later;
+mod paper;
+mod path;
+mod process;
+mod programs;
+mod sed;
+mod supervise;
+#[cfg(test)]
+mod tests;
+
+use std::rc::Rc;
+
+use lazaret_model::{Certainty, EntryPath, Gap, GapKind, Image, ImageConfig, Location, Phase};
+
+pub use path::{FileReach, LaunchLimits, Missing, StartPath};
+
+use crate::shell::{Input, Setup, Shell, Site, Value};
+use crate::{Contents, View};
+use paper::Paper;
+use process::{absolute, begin};
+
+/// `PATH` where the configuration sets none (Moby's default for Linux).
+pub(crate) const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Follows what an image does: in a plain launch (no arguments, no mounts, no extra variables),
+/// later by itself, and while it was built.
+pub fn follow(image: &Image, view: &View<'_>, contents: &dyn Contents, limits: &LaunchLimits) -> StartPath {
+    // Commands inside commands recurse, [`LaunchLimits::depth`] deep at most; whoever calls may
+    // have less stack than that needs.
+    let walked = std::thread::scope(|scope| {
+        let walk = || walk(image, view, contents, limits);
+        let thread = std::thread::Builder::new().name("start-path".into()).stack_size(STACK);
+        thread.spawn_scoped(scope, walk).ok().and_then(|thread| thread.join().ok())
+    });
+    walked.unwrap_or_else(|| {
+        let detail = "following the start path failed: what the image does was not looked at";
+        let kind = GapKind::AnalyzerFailed("start path".to_owned());
+        StartPath { gaps: vec![Gap::serious(kind, Location::Image, detail)], ..StartPath::default() }
+    })
+}
+
+/// Bytes of stack for the walk. Measured: the deepest that the limits allow needs less than 4 MiB.
+const STACK: usize = 32 << 20;
+
+fn walk(image: &Image, view: &View<'_>, contents: &dyn Contents, limits: &LaunchLimits) -> StartPath {
+    let mut paper = Paper::new(view, contents, *limits);
+    let config = &image.config;
+    let env = environment(config);
+    let cwd = if config.working_dir.is_empty() { "/" } else { &config.working_dir };
+    let cwd = absolute("/", cwd);
+    start(&mut paper, config, &env, &cwd);
+    health(&mut paper, config, &env, &cwd);
+    later::follow(&mut paper);
+    triggers(&mut paper, config, &env, &cwd);
+    history(&mut paper, config, &env);
+    paper.path
+}
+
+fn environment(config: &ImageConfig) -> Rc<Vec<(String, Value)>> {
+    let mut env: Vec<(String, Value)> = Vec::new();
+    if config.env_value("PATH").is_none() {
+        env.push(("PATH".to_owned(), Value::plain(DEFAULT_PATH)));
+    }
+    env.extend(config.env.iter().map(|(n, v)| (n.clone(), Value::plain(v.clone()))));
+    Rc::new(env)
+}
+
+fn start(paper: &mut Paper<'_>, config: &ImageConfig, env: &Rc<Vec<(String, Value)>>, cwd: &str) {
+    let own = |words: &[String]| words.iter().map(|w| Value::plain(w.clone())).collect::<Vec<_>>();
+    let argv: Vec<Value> = own(&config.entrypoint).into_iter().chain(own(&config.cmd)).collect();
+    let key = if config.entrypoint.is_empty() { "Cmd" } else { "Entrypoint" };
+    let because = vec![Location::Config(key.to_owned())];
+    let Some(first) = config.argv().first().cloned() else { return };
+    let start = begin(argv, env.clone(), cwd, &config.user, Certainty::Will, because.clone());
+    process::start(paper, start);
+    // A start file that is not there cannot be judged: the image does not start plainly, or
+    // something brings it.
+    let search = config.env_value("PATH").unwrap_or(DEFAULT_PATH);
+    let here = EntryPath::clean(cwd.as_bytes());
+    if paper.view.find_in_path(&first, search, &here).is_none() {
+        let detail = format!("`{first}`, which the image starts, is not in it: what it does is not known");
+        paper.path.gaps.push(Gap::minor(GapKind::Missing, Location::Config(key.to_owned()), detail));
+    }
+}
+
+fn health(paper: &mut Paper<'_>, config: &ImageConfig, env: &Rc<Vec<(String, Value)>>, cwd: &str) {
+    let Some(check) = &config.healthcheck else { return };
+    paper.begin(Phase::Health);
+    let words: Vec<Value> = check.test.iter().skip(1).map(|w| Value::plain(w.clone())).collect();
+    let because = vec![Location::Config("Healthcheck".to_owned())];
+    let argv = match check.test.first().map(String::as_str) {
+        Some("CMD") => words,
+        Some("CMD-SHELL") => shell_words(config).into_iter().chain(words).collect(),
+        _ => return,
+    };
+    process::start(paper, begin(argv, env.clone(), cwd, &config.user, Certainty::Will, because));
+}
+
+fn shell_words(config: &ImageConfig) -> Vec<Value> {
+    if config.shell.is_empty() {
+        return vec![Value::sure("/bin/sh"), Value::sure("-c")];
+    }
+    config.shell.iter().map(|w| Value::plain(w.clone())).collect()
+}
+
+fn triggers(paper: &mut Paper<'_>, config: &ImageConfig, env: &Rc<Vec<(String, Value)>>, cwd: &str) {
+    for (n, instruction) in config.on_build.iter().enumerate() {
+        paper.begin(Phase::OnBuild);
+        let Some(text) = run_instruction(instruction) else { continue };
+        let argv = build_words(config, &text);
+        let because = vec![Location::Config(format!("OnBuild[{n}]"))];
+        process::start(paper, begin(argv, env.clone(), cwd, &config.user, Certainty::Will, because));
+    }
+}
+
+fn history(paper: &mut Paper<'_>, config: &ImageConfig, env: &Rc<Vec<(String, Value)>>) {
+    for (n, step) in config.history.iter().enumerate() {
+        paper.begin(Phase::Build);
+        let Some(text) = history_run(&step.created_by) else { continue };
+        let argv = build_words(config, &text);
+        process::start(paper, begin(argv, env.clone(), "/", "", Certainty::Will, vec![Location::History(n)]));
+    }
+}
+
+/// The words of a `RUN`: exec form as JSON, otherwise a text for the shell.
+fn build_words(config: &ImageConfig, text: &str) -> Vec<Value> {
+    if text.starts_with('[')
+        && let Ok(words) = serde_json::from_str::<Vec<String>>(text)
+    {
+        return words.into_iter().map(Value::sure).collect();
+    }
+    let mut argv = shell_words(config);
+    argv.push(Value::sure(text));
+    argv
+}
+
+/// The text behind `RUN`, its flags (`--mount=…`) taken away.
+fn run_instruction(instruction: &str) -> Option<String> {
+    let text = instruction.trim_start();
+    let word = text.get(..4)?;
+    if !word.eq_ignore_ascii_case("RUN ") {
+        return None;
+    }
+    let mut rest = text[4..].trim_start();
+    while rest.starts_with("--") {
+        rest = rest.split_once(char::is_whitespace).map_or("", |(_, r)| r).trim_start();
+    }
+    Some(rest.to_owned())
+}
+
+/// The text of a history step that ran something. Classic builders write `/bin/sh -c TEXT`, and
+/// `/bin/sh -c #(nop) …` for what ran nothing; BuildKit writes `RUN /bin/sh -c TEXT # buildkit`;
+/// both put `|N NAME=value …` in front where build arguments were used.
+fn history_run(step: &str) -> Option<String> {
+    let mut text = step.trim();
+    let buildkit = text.strip_suffix("# buildkit");
+    text = buildkit.unwrap_or(text).trim();
+    let run = run_instruction(text);
+    let is_run = run.is_some();
+    let owned = run.unwrap_or_else(|| text.to_owned());
+    let mut text = owned.as_str();
+    if let Some(rest) = text.strip_prefix('|') {
+        // The arguments end where the shell begins.
+        let at = ["/bin/sh -c ", "/bin/bash -c ", "/bin/ash -c "].iter().filter_map(|s| rest.find(s)).min()?;
+        text = &rest[at..];
+    }
+    for shell in ["/bin/sh -c ", "/bin/bash -c ", "/bin/ash -c ", "/bin/bash -o pipefail -c ", "/bin/sh -ec ", "/bin/bash -exc "] {
+        if let Some(rest) = text.strip_prefix(shell) {
+            let rest = rest.trim_start();
+            return (!rest.starts_with("#(nop)")).then(|| rest.to_owned());
+        }
+    }
+    is_run.then(|| text.to_owned())
+}
+
+/// Runs a text as a shell script of its own.
+fn run_text(
+    paper: &mut Paper<'_>,
+    name: &str,
+    text: &str,
+    because: Vec<Location>,
+    certainty: Certainty,
+    numbered: bool,
+) {
+    let site = if numbered { Site::file(because) } else { Site::fixed(because) };
+    let setup = Setup {
+        zero: name.to_owned(),
+        args: Vec::new(),
+        env: supervise::plain_env(DEFAULT_PATH),
+        cwd: "/root".to_owned(),
+        user: "root".to_owned(),
+        site,
+        certainty,
+        name: crate::shell::program_name(name).to_owned(),
+    };
+    Shell::new(paper, setup).run_script(text, &Input::default());
+}

@@ -1,0 +1,398 @@
+//! The container on paper: its files as the steps so far left them, and all that was seen.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::rc::Rc;
+
+use lazaret_model::{
+    Behaviour, BehaviourKind, BudgetKind, Certainty, EntryPath, FactKind, FileKind, FileOp, Gap, GapKind,
+    Location, Phase, Reach, TextKind,
+};
+
+use super::path::{FileReach, LaunchLimits, Missing, StartPath};
+use crate::shell::{Fetched, Hand, Held, Know, Ran, Start, Trouble, Value, World};
+use crate::{Contents, Found, View};
+
+/// A file as a step of the path left it.
+#[derive(Debug, Clone)]
+pub(super) struct Written {
+    /// What it holds, where that is known.
+    pub content: Option<Value>,
+    pub fetched: Option<Rc<Fetched>>,
+    pub removed: bool,
+}
+
+/// A file that a step writes and that runs later by itself.
+#[derive(Debug, Clone)]
+pub(super) struct Planted {
+    pub path: String,
+    pub content: String,
+    pub because: Vec<Location>,
+    pub certainty: Certainty,
+}
+
+pub(super) struct Paper<'a> {
+    pub view: &'a View<'a>,
+    pub contents: &'a dyn Contents,
+    pub limits: LaunchLimits,
+    pub path: StartPath,
+    /// What the steps of the current launch wrote, by absolute path.
+    pub written: BTreeMap<String, Written>,
+    /// Directories that something fetched was unpacked to.
+    pub unpacked: Vec<(String, Rc<Fetched>)>,
+    pub planted: Vec<Planted>,
+    pub phase: Phase,
+    /// Scripts being run, with their arguments, so that one that starts itself ends.
+    pub running: Vec<(String, Vec<String>, String)>,
+    /// Programs that the start path runs, by name.
+    pub started: HashSet<String>,
+    steps: u64,
+    depth: u32,
+    known: HashSet<Behaviour>,
+    troubled: HashSet<(Location, Trouble)>,
+    natures: Option<HashMap<(usize, &'a EntryPath), Nature>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Nature {
+    Binary,
+    Script,
+    Text,
+}
+
+impl<'a> Paper<'a> {
+    pub fn new(view: &'a View<'a>, contents: &'a dyn Contents, limits: LaunchLimits) -> Self {
+        Self {
+            view,
+            contents,
+            limits,
+            path: StartPath::default(),
+            written: BTreeMap::new(),
+            unpacked: Vec::new(),
+            planted: Vec::new(),
+            phase: Phase::Start,
+            running: Vec::new(),
+            started: HashSet::new(),
+            steps: limits.steps,
+            depth: 0,
+            known: HashSet::new(),
+            troubled: HashSet::new(),
+            natures: None,
+        }
+    }
+
+    /// Begins another launch over the same image: what the last one wrote is gone.
+    pub fn begin(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.written.clear();
+        self.unpacked.clear();
+        self.running.clear();
+    }
+
+    fn reach(&self, certainty: Certainty) -> Reach {
+        match (self.phase, certainty) {
+            (Phase::Start, Certainty::Will) => Reach::Starts,
+            _ => Reach::Reachable,
+        }
+    }
+
+    /// Notes that a file acts. The strongest reach stays, and of equal ones the first.
+    pub fn mark(&mut self, found: &Found<'_>, certainty: Certainty, because: &[Location]) {
+        // What ran while the image was built is not run by the container.
+        if self.phase == Phase::Build {
+            return;
+        }
+        let reach = self.reach(certainty);
+        self.mark_as(found, reach, self.phase, because);
+    }
+
+    pub fn mark_as(&mut self, found: &Found<'_>, reach: Reach, phase: Phase, because: &[Location]) {
+        let key = (found.layer, found.entry.path.clone());
+        let mark = FileReach { reach, phase, because: because.to_vec() };
+        match self.path.files.get_mut(&key) {
+            Some(old) if old.reach >= reach => {}
+            Some(old) => *old = mark,
+            None => {
+                self.path.files.insert(key, mark);
+            }
+        }
+    }
+
+    /// The text of a file in the image. None where it is no text, or not there to be read; the
+    /// latter is noted.
+    pub fn text(&mut self, found: &Found<'a>, certainty: Certainty) -> Option<String> {
+        let content = found.data.content;
+        if let Some(bytes) = content.and_then(|id| self.contents.get(&id)) {
+            let head = &bytes[..bytes.len().min(4096)];
+            if head.starts_with(b"\x7fELF") || memchr::memchr(0, head).is_some() {
+                return None;
+            }
+            if bytes.len() > self.limits.script_bytes {
+                let place = Location::file(found.layer, found.entry.path.clone());
+                self.trouble(vec![place], Trouble::Long);
+            }
+            let most = bytes.len().min(self.limits.script_bytes);
+            return Some(String::from_utf8_lossy(&bytes[..most]).into_owned());
+        }
+        if found.data.size == 0 {
+            return Some(String::new());
+        }
+        let nature = self.nature(found);
+        if nature != Some(Nature::Binary) && (nature.is_some() || found.data.size <= 1 << 20) {
+            let starts = self.reach(certainty) == Reach::Starts;
+            let path = found.data.path.clone();
+            let missing = Missing { layer: found.data_layer, path, content, starts };
+            match self.path.missing.iter_mut().find(|m| m.layer == missing.layer && m.path == missing.path) {
+                Some(old) => old.starts |= starts,
+                None => self.path.missing.push(missing),
+            }
+        }
+        None
+    }
+
+    fn nature(&mut self, found: &Found<'a>) -> Option<Nature> {
+        let view = self.view;
+        let natures = self.natures.get_or_insert_with(|| {
+            let mut natures = HashMap::new();
+            for (number, layer) in view.layers().iter().enumerate() {
+                for fact in layer.facts.iter().filter(|f| f.inside.is_empty()) {
+                    let nature = match &fact.kind {
+                        FactKind::Elf { .. } | FactKind::Archive { .. } => Nature::Binary,
+                        FactKind::Text { kind: TextKind::Shell, .. } => Nature::Script,
+                        FactKind::Text { .. } => Nature::Text,
+                        _ => continue,
+                    };
+                    natures.entry((number, &fact.path)).or_insert(nature);
+                }
+            }
+            natures
+        });
+        natures.get(&(found.data_layer, &found.data.path)).copied()
+    }
+
+    pub fn find(&self, path: &str) -> Option<Found<'a>> {
+        self.view.resolve(path.as_bytes(), &EntryPath::default())
+    }
+
+    /// What a step fetched to this path, if one did.
+    pub fn fetched(&self, path: &str) -> Option<Rc<Fetched>> {
+        if let Some(written) = self.written.get(path) {
+            return written.fetched.clone();
+        }
+        let within = |dir: &str| {
+            path.strip_prefix(dir).is_some_and(|rest| dir.ends_with('/') || rest.starts_with('/'))
+        };
+        self.unpacked.iter().rev().find(|(dir, _)| within(dir)).map(|(_, fetched)| fetched.clone())
+    }
+
+    /// Notes what a path holds now, without stating anything.
+    pub fn put(&mut self, path: &str, content: Option<Value>, fetched: Option<Rc<Fetched>>) {
+        self.written.insert(path.to_owned(), Written { content, fetched, removed: false });
+    }
+
+    /// What a path holds, without marking it as read.
+    pub fn peek(&mut self, path: &str, certainty: Certainty) -> Held {
+        if let Some(written) = self.written.get(path) {
+            return match (written.removed, &written.content) {
+                (true, _) => Held::Absent,
+                (_, Some(content)) => {
+                    Held::Text(Value { fetched: written.fetched.clone(), ..content.clone() })
+                }
+                _ => Held::Opaque(written.fetched.clone()),
+            };
+        }
+        if let Some(fetched) = self.fetched(path) {
+            return Held::Opaque(Some(fetched));
+        }
+        if path == "/dev/null" {
+            return Held::Text(Value::empty());
+        }
+        match self.find(path) {
+            None if self.is_directory(path) => Held::Directory,
+            None => Held::Absent,
+            Some(found) if found.data.kind == FileKind::Directory => Held::Directory,
+            Some(found) => match self.text(&found, certainty) {
+                Some(text) => Held::Text(Value::plain(text)),
+                None => Held::Opaque(None),
+            },
+        }
+    }
+
+    fn is_directory(&self, path: &str) -> bool {
+        let real = self.view.real_path(path.as_bytes(), &EntryPath::default());
+        real.is_some_and(|real| self.view.below(&real).next().is_some())
+    }
+}
+
+impl World for Paper<'_> {
+    fn spend(&mut self, steps: u64, because: &dyn Fn() -> Vec<Location>) -> bool {
+        if self.steps >= steps && self.path.behaviours.len() < self.limits.behaviours {
+            self.steps -= steps;
+            return true;
+        }
+        self.trouble(because(), Trouble::Slow);
+        false
+    }
+
+    fn enter(&mut self, because: &dyn Fn() -> Vec<Location>) -> bool {
+        if self.depth >= self.limits.depth {
+            self.trouble(because(), Trouble::Deep);
+            return false;
+        }
+        self.depth += 1;
+        true
+    }
+
+    fn leave(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+    }
+
+    fn trouble(&mut self, because: Vec<Location>, what: Trouble) {
+        let location = because.first().cloned().unwrap_or(Location::Image);
+        // One for each file and reason: a script that is hostile throughout is one gap.
+        let place = match &location {
+            Location::File { layer, path, .. } => Location::file(*layer, path.clone()),
+            other => other.clone(),
+        };
+        if !self.troubled.insert((place, what)) {
+            return;
+        }
+        let (kind, detail) = match what {
+            Trouble::Slow => (
+                GapKind::Budget(BudgetKind::Time),
+                "the start path has more steps than are followed: what comes after this was not looked at",
+            ),
+            Trouble::Deep => (
+                GapKind::Budget(BudgetKind::Depth),
+                "commands are nested deeper than is followed: the inner ones were not looked at",
+            ),
+            Trouble::Unclosed => (
+                GapKind::Unsupported,
+                "a quote or a substitution is never closed: this line of the script was not understood",
+            ),
+            Trouble::Long => (
+                GapKind::Budget(BudgetKind::Memory),
+                "a text is longer than is followed: what it makes a program do is not known",
+            ),
+            Trouble::Rounds => (
+                GapKind::Budget(BudgetKind::Time),
+                "a loop has more rounds than are followed: the later ones were not looked at",
+            ),
+        };
+        let matters = self.phase == Phase::Start && what != Trouble::Rounds;
+        self.path.gaps.push(Gap { kind, location, detail: detail.to_owned(), matters });
+    }
+
+    fn state(&mut self, kind: BehaviourKind, certainty: Certainty, because: Vec<Location>) {
+        if self.path.behaviours.len() >= self.limits.behaviours {
+            return;
+        }
+        let behaviour = Behaviour { kind, phase: self.phase, certainty, because };
+        if self.known.insert(behaviour.clone()) {
+            self.path.behaviours.push(behaviour);
+        }
+    }
+
+    fn start(&mut self, start: Start) -> Ran {
+        super::process::start(self, start)
+    }
+
+    fn read(&mut self, path: &str, because: &[Location], certainty: Certainty) -> Held {
+        if !self.written.contains_key(path)
+            && let Some(found) = self.find(path)
+            && found.is_file()
+        {
+            self.mark(&found, certainty, because);
+        }
+        self.peek(path, certainty)
+    }
+
+    fn chain(&self, path: &str, because: &[Location]) -> Vec<Location> {
+        let mut chain = Vec::with_capacity(because.len() + 1);
+        if !self.written.contains_key(path)
+            && let Some(found) = self.find(path)
+        {
+            chain.push(Location::file(found.layer, found.entry.path.clone()));
+        }
+        chain.extend_from_slice(because);
+        chain
+    }
+
+    fn stat(&mut self, path: &str) -> Held {
+        if let Some(written) = self.written.get(path) {
+            return match (written.removed, &written.content) {
+                (true, _) => Held::Absent,
+                (_, Some(content)) => Held::Text(content.clone()),
+                _ => Held::Opaque(written.fetched.clone()),
+            };
+        }
+        match self.find(path) {
+            None if self.is_directory(path) => Held::Directory,
+            None => Held::Absent,
+            Some(found) if found.data.kind == FileKind::Directory => Held::Directory,
+            Some(_) => Held::Opaque(None),
+        }
+    }
+
+    fn finds(&mut self, name: &str, search: &str, cwd: &str) -> Option<String> {
+        let found = self.view.find_in_path(name, search, &EntryPath::clean(cwd.as_bytes()))?;
+        Some(found.entry.path.to_string())
+    }
+
+    fn is_program(&mut self, path: &str) -> bool {
+        self.written.contains_key(path) || self.find(path).is_some_and(|f| f.is_program())
+    }
+
+    fn names(&mut self, dir: &str) -> Vec<String> {
+        let names = self.view.list(&EntryPath::clean(dir.as_bytes()));
+        names.into_iter().filter_map(|n| String::from_utf8(n).ok()).collect()
+    }
+
+    fn write(&mut self, path: &Value, content: &Value, append: bool, hand: Hand<'_>) {
+        let known = content.known().map(str::to_owned);
+        let op = if append { FileOp::Append } else { FileOp::Write };
+        let shown = known.clone().or_else(|| (!content.text.is_empty()).then(|| content.text.clone()));
+        let kind =
+            BehaviourKind::File { op, path: path.text.clone(), content: shown.clone(), by: hand.by.to_owned() };
+        self.state(kind, hand.certainty, hand.because.to_vec());
+        let Some(place) = path.known().map(|p| EntryPath::clean(p.as_bytes()).to_string()) else { return };
+        if let Some(text) = &shown
+            && self.planted.len() < 256
+        {
+            self.planted.push(Planted {
+                path: place.clone(),
+                content: text.clone(),
+                because: hand.because.to_vec(),
+                certainty: hand.certainty,
+            });
+        }
+        let mut whole = known.map(|_| Value { fetched: None, ..content.clone() });
+        if append
+            && let Some(added) = &whole
+        {
+            whole = match self.peek(&place, hand.certainty) {
+                Held::Text(mut before) => {
+                    before.push(added, self.limits.value_bytes).then_some(before)
+                }
+                Held::Absent => whole,
+                _ => None,
+            };
+        }
+        let fetched = content.fetched.clone();
+        let whole = whole.map(|v| v.at_most(Know::Sure));
+        self.put(&place, whole, fetched);
+    }
+
+    fn hold(&mut self, name: &str, value: Value) {
+        let fetched = value.fetched.clone();
+        let content = value.is_known().then_some(value);
+        self.put(name, content, fetched);
+    }
+
+    fn longest(&self) -> usize {
+        self.limits.value_bytes
+    }
+
+    fn rounds(&self) -> usize {
+        self.limits.rounds
+    }
+}

@@ -1,0 +1,271 @@
+//! Programs that change files.
+
+use lazaret_model::{BehaviourKind, FileOp};
+
+use super::super::paper::Paper;
+use super::super::process::absolute;
+use crate::shell::{Fetched, Hand, Held, Start, Value, World};
+use std::rc::Rc;
+
+/// States what a program does to files, and remembers it for the steps after.
+pub(crate) fn effects(paper: &mut Paper<'_>, start: &Start, name: &str) {
+    let mut hand = Worker { paper, start, name };
+    let args = &start.argv[1..];
+    match name {
+        "tee" => {
+            let append = args.iter().any(|v| matches!(v.text.as_str(), "-a" | "--append" | "-ai" | "-ia"));
+            let input = start.input.value.clone().unwrap_or_else(|| Value::unknown(""));
+            for path in operands(args, &[]) {
+                if !path.text.starts_with("/dev/") {
+                    hand.write(path, &input, append);
+                }
+            }
+        }
+        "cp" | "mv" | "install" | "ln" | "rsync" => hand.copy(args),
+        "dd" => {
+            let value = |key: &str| args.iter().find_map(|v| v.text.strip_prefix(key).map(str::to_owned));
+            let content = match value("if=") {
+                Some(path) => hand.content(&path),
+                None => start.input.value.clone().unwrap_or_else(|| Value::unknown("")),
+            };
+            if let Some(path) = value("of=").filter(|p| p != "/dev/null") {
+                hand.write(&Value::sure(path), &content, false);
+            }
+        }
+        "sed" => {
+            let in_place = args.iter().any(|v| {
+                v.text == "--in-place" || v.text.starts_with("--in-place=") || v.text.starts_with("-i") || v.text == "-ri" || v.text == "-Ei" || v.text == "-ni"
+            });
+            if in_place {
+                let scripted = args.iter().any(|v| matches!(v.text.as_str(), "-e" | "-f" | "--expression"));
+                let mut paths = operands(args, &["-e", "-f", "--expression"]);
+                let script = if scripted { None } else { paths.next() };
+                let shown = script.map(|s| s.text.clone());
+                for path in paths {
+                    hand.change(path, shown.clone());
+                }
+            }
+        }
+        "chmod" => {
+            let mut paths = operands(args, &["--reference"]);
+            let mode = paths.next().map(|m| m.text.clone());
+            for path in paths {
+                hand.file(FileOp::Chmod, path, mode.clone());
+            }
+        }
+        "chattr" => {
+            let mode = args.iter().find(|v| v.text.starts_with(['+', '-', '=']) && v.text != "-R").map(|v| v.text.clone());
+            let paths = args.iter().filter(|v| !v.text.starts_with(['+', '-', '=']));
+            for path in paths {
+                hand.file(FileOp::Chmod, path, mode.clone());
+            }
+        }
+        "rm" | "unlink" | "shred" | "rmdir" => {
+            for path in operands(args, &["-n", "-s"]) {
+                hand.remove(path);
+            }
+        }
+        "touch" => {
+            for path in operands(args, &["-r", "-d", "-t", "--reference", "--date"]) {
+                let place = absolute(&start.cwd, &path.text);
+                let there = matches!(hand.paper.stat(&place), Held::Absent);
+                let shown = there.then(String::new);
+                hand.file(FileOp::Write, path, shown);
+            }
+        }
+        "truncate" => {
+            for path in operands(args, &["-s", "--size", "-r"]) {
+                hand.write(path, &Value::empty(), false);
+            }
+        }
+        "crontab" => hand.crontab(args),
+        "tar" | "bsdtar" => hand.tar(args),
+        "unzip" | "7z" | "7za" => {
+            let archive = operands(args, &["-d"]).find(|v| v.text != "x" && v.text != "e");
+            let dir = args.iter().position(|v| v.text == "-d").and_then(|at| args.get(at + 1));
+            let dir = dir.map_or(start.cwd.clone(), |v| v.text.clone());
+            let fetched = archive.and_then(|a| hand.fetched(&a.text));
+            hand.unpack(&dir, fetched);
+        }
+        "gunzip" | "bunzip2" | "unxz" | "gzip" | "xz" | "bzip2" | "zstd" | "upx" => {
+            for path in operands(args, &[]) {
+                let fetched = hand.fetched(&path.text);
+                if fetched.is_some() {
+                    let place = absolute(&start.cwd, &path.text);
+                    let bare = [".gz", ".xz", ".bz2", ".zst"].iter().find_map(|e| place.strip_suffix(e));
+                    let place = bare.unwrap_or(&place).to_owned();
+                    hand.paper.put(&place, None, fetched);
+                }
+            }
+        }
+        "gcc" | "cc" | "g++" | "clang" | "make" => {
+            let at = args.iter().position(|v| v.text == "-o").and_then(|at| args.get(at + 1)).cloned();
+            let fetched = args.iter().find_map(|v| hand.fetched(&v.text));
+            if let Some(path) = at {
+                let content = Value { fetched, ..Value::unknown("") };
+                hand.write(&path, &content, false);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Arguments that are no options and no values of options.
+fn operands<'v>(args: &'v [Value], with_value: &'v [&'v str]) -> impl Iterator<Item = &'v Value> {
+    let mut skip = false;
+    let mut only = false;
+    args.iter().filter(move |value| {
+        let text = value.text.as_str();
+        if std::mem::take(&mut skip) {
+            return false;
+        }
+        if only {
+            return true;
+        }
+        if text == "--" {
+            only = true;
+            return false;
+        }
+        skip = with_value.contains(&text);
+        !text.starts_with('-') || text == "-"
+    })
+}
+
+struct Worker<'p, 'a, 's> {
+    paper: &'p mut Paper<'a>,
+    start: &'s Start,
+    name: &'s str,
+}
+
+impl Worker<'_, '_, '_> {
+    fn write(&mut self, path: &Value, content: &Value, append: bool) {
+        let path = Value { text: absolute(&self.start.cwd, &path.text), ..path.clone() };
+        let hand = Hand { by: self.name, certainty: self.start.certainty, because: &self.start.because };
+        self.paper.write(&path, content, append, hand);
+    }
+
+    fn file(&mut self, op: FileOp, path: &Value, content: Option<String>) {
+        let place = absolute(&self.start.cwd, &path.text);
+        let kind = BehaviourKind::File { op, path: place, content, by: self.name.to_owned() };
+        self.paper.state(kind, self.start.certainty, self.start.because.clone());
+    }
+
+    /// A file is edited: what it holds afterwards is not computed.
+    fn change(&mut self, path: &Value, how: Option<String>) {
+        self.file(FileOp::Write, path, how);
+        let place = absolute(&self.start.cwd, &path.text);
+        let fetched = self.paper.fetched(&place);
+        if fetched.is_some() {
+            self.paper.put(&place, None, fetched);
+        }
+    }
+
+    fn remove(&mut self, path: &Value) {
+        self.file(FileOp::Delete, path, None);
+        let place = absolute(&self.start.cwd, &path.text);
+        // Only what these steps wrote is forgotten: that a file of the image is gone would hide
+        // what runs it in another launch.
+        if let Some(written) = self.paper.written.get_mut(&place) {
+            written.removed = true;
+        }
+    }
+
+    fn content(&mut self, path: &str) -> Value {
+        let place = absolute(&self.start.cwd, path);
+        match self.paper.peek(&place, self.start.certainty) {
+            Held::Text(value) => value,
+            Held::Opaque(fetched) => Value { fetched, ..Value::unknown("") },
+            _ => Value::unknown(""),
+        }
+    }
+
+    fn fetched(&self, path: &str) -> Option<Rc<Fetched>> {
+        let own = self.paper.fetched(&absolute(&self.start.cwd, path));
+        own.or_else(|| match path {
+            "-" | "/dev/stdin" => self.start.input.value.as_ref().and_then(|v| v.fetched.clone()),
+            _ => None,
+        })
+    }
+
+    fn copy(&mut self, args: &[Value]) {
+        let into = args.iter().position(|v| matches!(v.text.as_str(), "-t" | "--target-directory"));
+        let into = into.and_then(|at| args.get(at + 1)).cloned();
+        let makes_dir = self.name == "install" && args.iter().any(|v| matches!(v.text.as_str(), "-d" | "--directory"));
+        let mut paths: Vec<Value> =
+            operands(args, &["-t", "--target-directory", "-m", "-o", "-g", "-S", "--mode", "--owner", "--group", "-e"]).cloned().collect();
+        if makes_dir {
+            return;
+        }
+        let target = match into {
+            Some(dir) => Value { text: format!("{}/", dir.text), ..dir },
+            None if paths.len() > 1 => paths.remove(paths.len() - 1),
+            None => return,
+        };
+        let place = absolute(&self.start.cwd, &target.text);
+        let directory = target.text.ends_with('/')
+            || paths.len() > 1
+            || matches!(self.paper.stat(&place), Held::Directory);
+        for source in paths.into_iter().take(64) {
+            let content = if self.name == "ln" && args.iter().any(|v| v.text.starts_with('-') && v.text.contains('s')) {
+                // What is written is a name; what is read there is the other file's content.
+                Value { text: source.text.clone(), ..self.content(&source.text) }
+            } else {
+                self.content(&source.text)
+            };
+            let name = crate::shell::program_name(source.text.trim_end_matches('/'));
+            let path = if directory { format!("{place}/{name}") } else { place.clone() };
+            let to = Value { text: path, ..target.clone() };
+            self.write(&to, &content, false);
+            let from = absolute(&self.start.cwd, &source.text);
+            // A directory of fetched files stays one under its new name.
+            if let Some((_, fetched)) = self.paper.unpacked.iter().find(|(dir, _)| *dir == from).cloned() {
+                self.paper.unpacked.push((absolute("/", &to.text), fetched));
+            }
+            if self.name == "mv" {
+                self.remove(&source);
+            }
+        }
+    }
+
+    fn crontab(&mut self, args: &[Value]) {
+        let user = args.iter().position(|v| v.text == "-u").and_then(|at| args.get(at + 1));
+        let user = user.map_or("root", |v| v.text.as_str()).to_owned();
+        let path = Value::sure(format!("/var/spool/cron/crontabs/{user}"));
+        if args.iter().any(|v| v.text == "-r") {
+            self.remove(&path);
+            return;
+        }
+        if args.iter().any(|v| v.text == "-l" || v.text == "-e") {
+            return;
+        }
+        let file = operands(args, &["-u"]).next().map(|v| v.text.clone());
+        let content = match file.as_deref() {
+            None | Some("-" | "/dev/stdin") => {
+                self.start.input.value.clone().unwrap_or_else(|| Value::unknown(""))
+            }
+            Some(file) => self.content(file),
+        };
+        self.write(&path, &content, false);
+    }
+
+    fn tar(&mut self, args: &[Value]) {
+        let first = args.first().map_or("", |v| v.text.as_str());
+        let extracts = args.iter().any(|v| matches!(v.text.as_str(), "-x" | "--extract"))
+            || !first.starts_with("--") && first.contains('x');
+        if !extracts {
+            return;
+        }
+        let dir = args.iter().position(|v| matches!(v.text.as_str(), "-C" | "--directory"));
+        let dir = dir.and_then(|at| args.get(at + 1)).map_or(self.start.cwd.clone(), |v| v.text.clone());
+        let archive = args.iter().find_map(|v| self.fetched(&v.text));
+        let piped = || self.start.input.value.as_ref().and_then(|v| v.fetched.clone());
+        let fetched = archive.or_else(piped);
+        self.unpack(&dir, fetched);
+    }
+
+    fn unpack(&mut self, dir: &str, fetched: Option<Rc<Fetched>>) {
+        if let Some(fetched) = fetched {
+            self.paper.unpacked.push((absolute(&self.start.cwd, dir), fetched));
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Facts and rules: analyzers read formats and state facts, the start path is followed on
+//! paper and states behaviours, rules judge both, the policy gives the verdict.
+//!
+//! Nothing here opens a file or a connection: content comes in as bytes, and what is missing is
+//! asked for.
+
+mod analyzer;
+mod analyzers;
+mod bytes;
+mod case;
+mod checks;
+mod claims;
+mod contents;
+mod example;
+mod examiner;
+mod inspect;
+mod judge;
+mod keep;
+mod launch;
+mod pack;
+mod policy;
+mod shell;
+mod sigma;
+mod subject;
+mod trial;
+mod view;
+
+pub use analyzer::Analyzer;
+pub use analyzers::{TextContent, indicators_in_text, is_dynamic_dns, text_content};
+pub use bytes::ByteScanner;
+pub use case::{Case, LayerInput};
+pub use checks::{CHECKS, Check};
+pub use claims::Claims;
+pub use contents::Contents;
+pub use inspect::{Inspected, Inspection, Inspector};
+pub use judge::{Judgement, judge};
+pub use policy::{Weight, verdict, weight};
+pub use examiner::{ByteScan, Examined, Examiner};
+pub use launch::{FileReach, LaunchLimits, Missing, StartPath, follow};
+pub use example::{ExampleProblem, check_examples};
+pub use pack::{Example, Examples, Language, Pack, PackError, PackRule, RulesVersion, load_rules, rules_version};
+pub use sigma::{Event, Hit, HitPlace, SigmaRules};
+pub use subject::Subject;
+pub use trial::try_recipe;
+pub use view::{Found, Removal, Removed, View};
+
+/// Changes with every line of this crate: what was judged by other code may be judged otherwise.
+pub const CODE_VERSION: &str = env!("LAZARET_DETECT_CODE");

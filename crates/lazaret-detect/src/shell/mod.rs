@@ -1,0 +1,28 @@
+//! Reads shell scripts as behaviours: an abstract interpreter that executes nothing.
+//!
+//! [`parse`] makes a tree of the text, [`run`] walks over it, [`expand`] computes words, and all
+//! that is not the shell's own (programs, files) is asked of the [`World`].
+
+mod arithmetic;
+mod braces;
+mod builtin;
+mod command;
+mod expand;
+mod loose;
+mod parse;
+mod pattern;
+mod run;
+mod scan;
+mod state;
+mod syntax;
+mod test;
+mod value;
+mod word;
+mod world;
+
+pub(crate) use command::program_name;
+pub(crate) use pattern::matches as pattern_matches;
+pub(crate) use state::{Setup, Shell};
+pub(crate) use value::{Fetched, Know, Value};
+pub(crate) use word::ansi;
+pub(crate) use world::{Hand, Held, Input, Ran, Site, Start, Status, Trouble, World};

@@ -1,0 +1,154 @@
+use serde::{Deserialize, Serialize};
+
+use crate::{ContentId, Digest, EntryPath, FileEntry, Gap, Indicator, Location};
+
+/// Something that an analyzer saw in a layer. A fact accuses nobody.
+///
+/// It names no layer number: facts are stored per layer content, which many images share.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fact {
+    /// The file in the layer.
+    pub path: EntryPath,
+    /// Members of archives on the way from the file to the thing.
+    pub inside: Vec<String>,
+    /// Line, counted from 1, where the content is text.
+    pub line: Option<u32>,
+    /// Byte offset in the content.
+    pub offset: Option<u64>,
+    /// What was seen.
+    pub kind: FactKind,
+}
+
+impl Fact {
+    /// A fact about a whole file.
+    pub fn about(path: &EntryPath, kind: FactKind) -> Self {
+        Self { path: path.clone(), inside: Vec::new(), line: None, offset: None, kind }
+    }
+
+    /// Where this is, in an image whose layer number `layer` holds it.
+    pub fn location(&self, layer: usize) -> Location {
+        Location::File {
+            layer,
+            path: self.path.clone(),
+            inside: self.inside.clone(),
+            line: self.line,
+            offset: self.offset,
+        }
+    }
+}
+
+/// What an analyzer can say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FactKind {
+    /// SHA-256 of the content.
+    Sha256(Digest),
+    /// The content is text of a kind; for a script, the interpreter line besides.
+    Text {
+        /// What kind of text.
+        kind: TextKind,
+        /// The interpreter and its arguments after `#!`, if there is one.
+        shebang: Option<String>,
+    },
+    /// The content is an ELF file.
+    Elf {
+        /// 32 or 64.
+        bits: u8,
+        /// `x86_64`, `aarch64`, … or `machine-N`.
+        machine: String,
+        /// Whether it can be started (has an entry point and is no plain shared object).
+        executable: bool,
+        /// `PT_INTERP`; None where it is statically linked.
+        interpreter: Option<String>,
+        /// `DT_NEEDED`.
+        needed: Vec<String>,
+        /// Whether it has neither a symbol table nor debug sections.
+        stripped: bool,
+        /// The packer, where one left its marks: `upx`, `upx (damaged header)`.
+        packer: Option<String>,
+        /// Whether the section table is unusable though the kernel would run the file.
+        damaged_sections: bool,
+        /// Entropy of the loaded code in hundredths of a bit per byte (0 to 800).
+        entropy: u16,
+        /// Names exported as dynamic symbols that hide things when preloaded (`readdir`, …).
+        hooks: Vec<String>,
+    },
+    /// An indicator stands in the content.
+    Indicator(Indicator),
+    /// A byte rule matched.
+    ByteMatch {
+        /// Id of the rule.
+        rule: String,
+        /// What matched, decoded to text as far as it is text, at most 200 characters.
+        excerpt: String,
+    },
+    /// The content is an archive whose members were read.
+    Archive {
+        /// `zip`, `tar`, `gzip`, `xz`, `deb`, …
+        format: String,
+        /// How many members.
+        members: u64,
+    },
+    /// A list of keys of a miner's configuration stands in a JSON document:
+    /// `pools`, `algo`, `donate-level`, …
+    MinerConfig {
+        /// The keys found.
+        keys: Vec<String>,
+    },
+    /// The way the archive was written lets two readers see different files.
+    ArchiveOddity {
+        /// What is odd, in words.
+        what: String,
+    },
+}
+
+/// A kind of text, by content first and name second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum TextKind {
+    /// POSIX shell, bash and relatives.
+    Shell,
+    /// Python.
+    Python,
+    /// Perl.
+    Perl,
+    /// PHP.
+    Php,
+    /// Ruby.
+    Ruby,
+    /// JavaScript.
+    JavaScript,
+    /// Lua.
+    Lua,
+    /// awk.
+    Awk,
+    /// PowerShell.
+    PowerShell,
+    /// A crontab of any kind.
+    Crontab,
+    /// A systemd unit.
+    SystemdUnit,
+    /// JSON.
+    Json,
+    /// YAML.
+    Yaml,
+    /// Any other text.
+    Plain,
+}
+
+/// All that is known of one layer's content. Stored under (diff id, analyzer-set version).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerFacts {
+    /// The diff id as computed, None where the layer could not be read to its end.
+    pub diff_id: Option<Digest>,
+    /// Every entry, in the order of the archive. A path may occur twice; the last one wins.
+    pub entries: Vec<FileEntry>,
+    /// What the analyzers saw.
+    pub facts: Vec<Fact>,
+    /// What could not be read. Locations in these have layer number 0.
+    pub gaps: Vec<Gap>,
+    /// Contents that were handed over for later stages.
+    pub kept: Vec<ContentId>,
+    /// Bytes of the uncompressed layer that were read.
+    pub bytes: u64,
+    /// Whether the tar was read to its end and its diff id is right.
+    pub complete: bool,
+}

@@ -1,0 +1,69 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Digest, ImageConfig, Platform};
+
+/// A repository and a manifest digest: the only thing that is ever scanned, cached, served or
+/// run. A tag is resolved to one exactly once.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PinnedRef {
+    /// Where it came from, as a person would name it, without tag: `docker.io/library/nginx`,
+    /// `oci:/srv/layout`.
+    pub repository: String,
+    /// The tag or name that was resolved, if there was one.
+    pub tag: Option<String>,
+    /// Digest of the manifest or index that the tag pointed at.
+    pub digest: Digest,
+}
+
+impl fmt::Display for PinnedRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.repository, self.digest)
+    }
+}
+
+/// One image for one platform: what a manifest and its configuration say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// What was resolved (the index, where there is one).
+    pub pinned: PinnedRef,
+    /// Digest of this platform's manifest.
+    pub manifest: Digest,
+    /// Digest of the configuration, which Docker calls the image id.
+    pub config_digest: Digest,
+    /// The platform, where the index or the configuration names one.
+    pub platform: Option<Platform>,
+    /// What the configuration says.
+    pub config: ImageConfig,
+    /// The layers, lowest first.
+    pub layers: Vec<Layer>,
+}
+
+/// A layer as the manifest and the configuration describe it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layer {
+    /// Position, lowest is 0.
+    pub index: usize,
+    /// Digest of the blob as stored (compressed). For a `docker save` archive this is the diff id.
+    pub digest: Digest,
+    /// Digest of the uncompressed tar, from the configuration. None where the configuration
+    /// names fewer diff ids than the manifest has layers; that is a gap.
+    pub diff_id: Option<Digest>,
+    /// Media type as the manifest states it. It may lie.
+    pub media_type: String,
+    /// Size of the blob in bytes as the manifest states it.
+    pub size: u64,
+    /// Index of the history step that claims to have made it.
+    pub history: Option<usize>,
+    /// Addresses from which a foreign layer would have to be fetched. Never contacted.
+    pub foreign_urls: Vec<String>,
+}
+
+impl Image {
+    /// The instruction that made layer `index`, as its history tells it.
+    pub fn instruction(&self, index: usize) -> Option<&str> {
+        let step = self.layers.get(index)?.history?;
+        self.config.history.get(step).map(|step| step.created_by.as_str())
+    }
+}

@@ -1,0 +1,34 @@
+//! Where images come from: registries, and the daemons that hold images.
+//!
+//! [`Client`] reads from registries (Docker Registry HTTP API V2 and the OCI distribution
+//! specification). It authenticates with what docker and podman keep, scoped to one host; it
+//! follows redirects by hand and never with credentials; it caps, checks and repeats. The
+//! addresses that an image's own content names are never contacted.
+//!
+//! [`daemon`] has an image exported by Docker, podman or containerd.
+
+mod auth;
+mod blob;
+mod client;
+mod credentials;
+pub mod daemon;
+mod endpoint;
+mod environment;
+mod error;
+mod helper;
+mod manifest;
+mod options;
+mod pump;
+mod redirect;
+mod refusal;
+mod resolve;
+mod retry;
+mod tls;
+
+pub use blob::BlobStream;
+pub use client::Client;
+pub use environment::Environment;
+pub use error::RegistryError;
+pub use manifest::Manifest;
+pub use options::{ClientOptions, CredentialFiles, Login, RetryPolicy};
+pub use pump::{Pumped, pump};

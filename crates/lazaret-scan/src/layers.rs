@@ -1,0 +1,275 @@
+//! The layers of one image: from the store where they are known, by the worker where not.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::stream::{self, StreamExt};
+use lazaret_model::{
+    Budget, ContentId, EntryPath, Fact, Gap, GapKind, Image, Layer, LayerFacts, Location,
+};
+use lazaret_store::{LayerRecord, Store};
+use tokio::task::JoinHandle;
+
+use crate::scanner::ByBlob;
+use crate::source::{LayerBytes, Source};
+use crate::worker::{LayerAnswer, LayerInput, ReadRequest, ReadWhat, Worker, WorkerError};
+use crate::{Listener, Progress, ScanError};
+
+/// A content and its key.
+type Content = (ContentId, Arc<[u8]>);
+
+/// What is needed to read layers.
+pub(crate) struct Layers<'a> {
+    pub source: &'a Source,
+    pub worker: &'a Worker,
+    pub store: Option<&'a Store>,
+    pub analyzers: &'a str,
+    pub byte_rules: &'a str,
+    pub budget: &'a Budget,
+    pub deadline: Instant,
+    pub at_once: usize,
+    pub listener: &'a Listener,
+}
+
+/// Layers that were read for another platform of the same reference.
+pub(crate) type ReadLayers = ByBlob<Known>;
+
+/// One layer that is known now.
+#[derive(Clone)]
+pub(crate) struct Known {
+    input: LayerInput,
+    gaps: Vec<Gap>,
+    complete: bool,
+    remembered: bool,
+}
+
+/// All layers of an image.
+pub(crate) struct AllLayers {
+    /// For the judge, lowest first.
+    pub inputs: Vec<LayerInput>,
+    /// What could not be read, with layer numbers.
+    pub gaps: Vec<Gap>,
+    /// Contents that the worker does not hold.
+    pub contents: Vec<Content>,
+    /// Whether every layer was read to its end.
+    pub complete: bool,
+    /// How many layers came from the store.
+    pub remembered: u64,
+}
+
+impl Layers<'_> {
+    /// Every layer of the image, read or remembered.
+    pub(crate) async fn read(&self, image: &Image, known: &mut ReadLayers) -> Result<AllLayers, ScanError> {
+        let mut all = AllLayers {
+            inputs: Vec::new(),
+            gaps: Vec::new(),
+            contents: Vec::new(),
+            complete: true,
+            remembered: 0,
+        };
+        let mut missing: Vec<&Layer> = Vec::new();
+        for layer in &image.layers {
+            if !known.contains_key(&layer.digest) && !missing.iter().any(|m| m.digest == layer.digest) {
+                missing.push(layer);
+            }
+        }
+        let mut found = stream::iter(missing)
+            .map(|layer| async move { (layer.digest.clone(), self.one(layer).await) })
+            .buffered(self.at_once.max(1));
+        while let Some((digest, outcome)) = found.next().await {
+            let (layer, contents) = outcome?;
+            all.contents.extend(contents);
+            known.insert(digest, layer);
+        }
+        drop(found);
+        for layer in &image.layers {
+            let Some(this) = known.get(&layer.digest) else { continue };
+            all.inputs.push(this.input.clone());
+            all.gaps.extend(this.gaps.iter().map(|gap| gap.in_layer(layer.index)));
+            all.complete &= this.complete;
+            all.remembered += u64::from(this.remembered);
+        }
+        Ok(all)
+    }
+
+    async fn one(&self, layer: &Layer) -> Result<(Known, Vec<Content>), ScanError> {
+        let mut facts = None;
+        if let (Some(store), Some(diff_id)) = (self.store, &layer.diff_id) {
+            facts = store.facts(diff_id, self.analyzers).await?;
+            if let Some(facts) = &facts
+                && let Some(matches) = store.byte_matches(diff_id, self.byte_rules).await?
+            {
+                return self.remembered(facts.clone(), matches, store).await;
+            }
+        }
+        let what = ReadWhat { analyze: facts.is_none(), match_bytes: true };
+        let answer = match self.fetch(layer, what, Vec::new()).await? {
+            Fetched::Answer(answer) => *answer,
+            Fetched::Gap(gap) => {
+                let input = LayerInput::Given(Box::default(), Vec::new());
+                return Ok((Known { input, gaps: vec![gap], complete: false, remembered: false }, Vec::new()));
+            }
+        };
+        let contents: Vec<(ContentId, Vec<u8>)> = answer.kept;
+        match facts {
+            // Only the byte rules are new: what the analyzers said still stands.
+            Some(facts) => {
+                self.remember(layer, None, &answer.facts, &answer.matches, &contents).await?;
+                let Some(store) = self.store else { return Err(no_store()) };
+                let mut gaps = facts.gaps.clone();
+                gaps.extend(answer.facts.gaps.iter().cloned());
+                let (mut known, contents) = self.remembered(facts, answer.matches, store).await?;
+                known.gaps = gaps;
+                known.complete &= answer.facts.complete;
+                known.remembered = false;
+                Ok((known, contents))
+            }
+            None => {
+                self.remember(layer, Some(&answer.facts), &answer.facts, &answer.matches, &contents).await?;
+                let known = Known {
+                    gaps: answer.facts.gaps.clone(),
+                    complete: answer.facts.complete,
+                    input: LayerInput::Held(answer.id),
+                    remembered: false,
+                };
+                Ok((known, Vec::new()))
+            }
+        }
+    }
+
+    async fn remembered(
+        &self,
+        facts: LayerFacts,
+        matches: Vec<Fact>,
+        store: &Store,
+    ) -> Result<(Known, Vec<Content>), ScanError> {
+        let contents = store.contents(&facts.kept).await?.into_iter().collect();
+        let known = Known {
+            gaps: facts.gaps.clone(),
+            complete: facts.complete,
+            input: LayerInput::Given(Box::new(facts), matches),
+            remembered: true,
+        };
+        Ok((known, contents))
+    }
+
+    async fn remember(
+        &self,
+        layer: &Layer,
+        facts: Option<&LayerFacts>,
+        read: &LayerFacts,
+        matches: &[Fact],
+        contents: &[(ContentId, Vec<u8>)],
+    ) -> Result<(), ScanError> {
+        // Only what was read to its end, with the digest that the configuration names.
+        if let (Some(store), Some(diff_id), true) = (self.store, &layer.diff_id, read.complete) {
+            let record = LayerRecord {
+                diff_id,
+                analyzers: self.analyzers,
+                facts,
+                byte_rules: self.byte_rules,
+                matches,
+                contents,
+            };
+            store.put_layer(record).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads layers again for contents that were not kept.
+    pub(crate) async fn again(
+        &self,
+        image: &Image,
+        missing: &[(usize, EntryPath)],
+    ) -> Result<Vec<Content>, ScanError> {
+        let mut by_layer: BTreeMap<usize, Vec<EntryPath>> = BTreeMap::new();
+        for (layer, path) in missing {
+            by_layer.entry(*layer).or_default().push(path.clone());
+        }
+        let mut contents = Vec::new();
+        for (number, paths) in by_layer {
+            let Some(layer) = image.layers.get(number) else { continue };
+            let what = ReadWhat { analyze: true, match_bytes: false };
+            if let Fetched::Answer(answer) = self.fetch(layer, what, paths).await? {
+                contents.extend(answer.kept.into_iter().map(|(id, bytes)| (id, Arc::from(bytes))));
+            }
+        }
+        Ok(contents)
+    }
+
+    async fn fetch(&self, layer: &Layer, what: ReadWhat, wanted: Vec<EntryPath>) -> Result<Fetched, ScanError> {
+        let gap = |kind, detail: String| Ok(Fetched::Gap(Gap::serious(kind, Location::Layer(0), detail)));
+        if !layer.foreign_urls.is_empty() {
+            let detail = format!(
+                "layer {} is to be fetched from an address that the image names; that is never done",
+                layer.digest
+            );
+            return gap(GapKind::Missing, detail);
+        }
+        let bytes = match self.source.layer(layer).await {
+            Ok(bytes) => bytes,
+            Err(error) => return gap(GapKind::Missing, format!("layer {}: {error}", layer.digest)),
+        };
+        (self.listener)(Progress::Expect(layer.size));
+        let (descriptor, offset, length, seekable, feeding) = match bytes {
+            LayerBytes::File { descriptor, offset, length, seekable } => {
+                (descriptor, offset, length, seekable, None)
+            }
+            LayerBytes::Download { descriptor, stream, feed } => {
+                let feeding: JoinHandle<_> = tokio::spawn(lazaret_registry::pump(*stream, feed));
+                (descriptor, 0, None, false, Some(feeding))
+            }
+        };
+        let seconds = self.deadline.saturating_duration_since(Instant::now()).as_secs();
+        let request = ReadRequest {
+            layer: layer.clone(),
+            descriptor,
+            offset,
+            length,
+            seekable,
+            what,
+            wanted,
+            budget: *self.budget,
+            seconds,
+        };
+        let answer = match self.worker.read(request).await {
+            Ok(answer) => answer,
+            // What killed the reader is the image: a crash is something that was not read.
+            Err(error @ WorkerError::Died(_)) => return gap(GapKind::Damaged, error.to_string()),
+            Err(error) => return Err(error.into()),
+        };
+        let broke = match feeding {
+            Some(feeding) => match feeding.await {
+                Ok(Ok(_)) => None,
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(error) => Some(error.to_string()),
+            },
+            None => None,
+        };
+        let mut answer = answer;
+        if let Some(error) = broke {
+            let detail = format!("the download of layer {} broke off: {error}", layer.digest);
+            answer.facts.complete = false;
+            answer.facts.gaps.push(Gap::serious(GapKind::Missing, Location::Layer(0), detail));
+        } else if !answer.blob_ok && answer.blob_bytes >= layer.size && answer.whole {
+            return Err(ScanError::DigestMismatch {
+                named: layer.digest.clone(),
+                is: answer.blob_digest.clone(),
+            });
+        }
+        Ok(Fetched::Answer(Box::new(answer)))
+    }
+}
+
+enum Fetched {
+    Answer(Box<LayerAnswer>),
+    Gap(Gap),
+}
+
+fn no_store() -> ScanError {
+    ScanError::System {
+        what: "the store",
+        error: std::io::Error::other("facts came from a store that is not open"),
+    }
+}

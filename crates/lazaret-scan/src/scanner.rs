@@ -1,0 +1,248 @@
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lazaret_detect::RulesVersion;
+use lazaret_model::{
+    Budget, FACTS_VERSION, ImageRef, ImageReport, PinnedRef, Platform, Report, Timing,
+};
+use lazaret_oci::{Resolved, ResolvedImage};
+use lazaret_registry::{Client, ClientOptions};
+use lazaret_store::Store;
+use tokio::sync::{Mutex, OnceCell, mpsc};
+
+use crate::conclude::worst;
+use crate::layers::{Layers, ReadLayers};
+use crate::source::Source;
+use crate::worker::{JudgeAnswer, Worker, WorkerConfig};
+use crate::{Listener, Progress, ScanError};
+
+/// How often the judge may ask for contents that were not kept.
+const ROUNDS: usize = 4;
+
+/// How to scan.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The program's own file, from which the worker is started.
+    pub program: PathBuf,
+    /// The worker.
+    pub worker: WorkerConfig,
+    /// What reading one image may cost.
+    pub budget: Budget,
+    /// Only these platforms; all where empty.
+    pub platforms: Vec<Platform>,
+    /// Registries.
+    pub registry: ClientOptions,
+    /// Where facts and verdicts are kept; nowhere where None.
+    pub store: Option<String>,
+}
+
+/// Scans images: holds the store, the registry client and, once it is needed, the worker.
+pub struct Scanner {
+    settings: Settings,
+    client: Client,
+    store: Option<Store>,
+    worker: OnceCell<Worker>,
+    rules: RulesVersion,
+    analyzers: String,
+    listener: Listener,
+    progress: mpsc::UnboundedSender<u64>,
+    // One image at a time: the worker holds what belongs to one.
+    turn: Mutex<()>,
+}
+
+impl Scanner {
+    /// Opens the store and reads the rules' versions; the worker starts with the first layer
+    /// that must be read.
+    ///
+    /// # Errors
+    /// A store that cannot be opened, rules that cannot be read, a CA bundle that is none.
+    pub async fn new(settings: Settings, listener: Listener) -> Result<Self, ScanError> {
+        let rules = lazaret_detect::rules_version(&settings.worker.rules, settings.worker.only_user_rules)?;
+        let client = Client::new(settings.registry.clone())?;
+        let store = match &settings.store {
+            Some(url) => Some(Store::open(url).await?),
+            None => None,
+        };
+        let (progress, mut told) = mpsc::unbounded_channel();
+        let hears = Arc::clone(&listener);
+        tokio::spawn(async move {
+            while let Some(bytes) = told.recv().await {
+                hears(Progress::Read(bytes));
+            }
+        });
+        Ok(Self {
+            settings,
+            client,
+            store,
+            worker: OnceCell::new(),
+            rules,
+            analyzers: format!("{FACTS_VERSION} {}", lazaret_detect::Examiner::new().version()),
+            listener,
+            progress,
+            turn: Mutex::new(()),
+        })
+    }
+
+    /// Closes the store. The worker ends when the scanner is dropped.
+    ///
+    /// # Errors
+    /// What the store could not write.
+    pub async fn close(self) -> Result<(), ScanError> {
+        if let Some(store) = self.store {
+            store.close().await?;
+        }
+        Ok(())
+    }
+
+    /// Scans what `reference` names: one report, or several where an archive holds several
+    /// images and the reference names none of them.
+    ///
+    /// # Errors
+    /// What keeps it from looking at all. What could be looked at in part is a report with gaps.
+    pub async fn scan(&self, reference: &ImageRef) -> Result<Vec<Report>, ScanError> {
+        let _turn = self.turn.lock().await;
+        let begin = Instant::now();
+        let (source, resolved) =
+            Source::open(reference, &self.settings.platforms, &self.settings.budget, &self.client).await?;
+        let mut reports = Vec::with_capacity(resolved.len());
+        for one in resolved {
+            reports.push(self.one(reference, &source, one, begin).await?);
+        }
+        if let Some(worker) = self.worker.get() {
+            worker.forget();
+        }
+        Ok(reports)
+    }
+
+    async fn one(
+        &self,
+        reference: &ImageRef,
+        source: &Source,
+        resolved: Resolved,
+        begin: Instant,
+    ) -> Result<Report, ScanError> {
+        let Resolved { pinned, source: words, images, unscanned, gaps } = resolved;
+        let took = |begin: Instant| Timing {
+            total_ms: u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX),
+        };
+        let key = self.judge_key(&pinned);
+        if let Some(store) = &self.store
+            && let Some(mut report) = store.report(&pinned.digest, &key).await?
+        {
+            for image in &mut report.images {
+                image.coverage.layers_remembered = image.coverage.layers;
+            }
+            return Ok(Report { requested: reference.to_string(), source: words, timing: took(begin), ..report });
+        }
+        let mut known = ReadLayers::default();
+        let mut judged = Vec::with_capacity(images.len());
+        let mut complete = gaps.is_empty();
+        for mut image in images {
+            // What is wrong with the index concerns each of its images.
+            image.gaps.extend(gaps.iter().cloned());
+            let (report, whole) = self.image(source, image, &mut known).await?;
+            judged.push(report);
+            complete &= whole;
+        }
+        let verdict = worst(&judged);
+        let report = Report {
+            requested: reference.to_string(),
+            pinned,
+            source: words,
+            images: judged,
+            unscanned,
+            verdict,
+            rules_version: self.rules.all.clone(),
+            timing: took(begin),
+        };
+        if let Some(store) = &self.store {
+            // What could not be read today may be read tomorrow: such a verdict is listed, and
+            // never given as the answer to a later question.
+            let key = if complete { key } else { format!("{key} partial") };
+            store.put_report(&report, &key).await?;
+        }
+        Ok(report)
+    }
+
+    async fn image(
+        &self,
+        source: &Source,
+        resolved: ResolvedImage,
+        known: &mut ReadLayers,
+    ) -> Result<(ImageReport, bool), ScanError> {
+        let ResolvedImage { image, gaps: manifest_gaps } = resolved;
+        let deadline = Instant::now() + Duration::from_secs(self.settings.budget.seconds);
+        let worker = self.worker().await?;
+        let layers = Layers {
+            source,
+            worker,
+            store: self.store.as_ref(),
+            analyzers: &self.analyzers,
+            byte_rules: &self.rules.bytes,
+            budget: &self.settings.budget,
+            deadline,
+            at_once: self.settings.worker.jobs,
+            listener: &self.listener,
+        };
+        let mut read = layers.read(&image, known).await?;
+        let mut gaps = manifest_gaps;
+        gaps.append(&mut read.gaps);
+
+        let mut report = None;
+        let mut contents = read.contents;
+        for round in 1..=ROUNDS {
+            let answer =
+                worker.judge(&image, read.inputs.clone(), gaps.clone(), &contents, round == ROUNDS).await?;
+            contents.clear();
+            match answer {
+                JudgeAnswer::Report(judged) => {
+                    report = Some(*judged);
+                    break;
+                }
+                JudgeAnswer::Needs(missing) => contents = layers.again(&image, &missing).await?,
+            }
+        }
+        let Some(mut report) = report else {
+            return Err(crate::WorkerError::Broken("the judge asked for more in its last round".into()).into());
+        };
+        report.coverage.layers_remembered = read.remembered;
+        Ok((report, read.complete))
+    }
+
+    async fn worker(&self) -> Result<&Worker, ScanError> {
+        let worker = self
+            .worker
+            .get_or_try_init(|| async {
+                let (program, config) = (self.settings.program.clone(), self.settings.worker.clone());
+                let progress = self.progress.clone();
+                tokio::task::spawn_blocking(move || Worker::start(&program, &config, Some(progress)))
+                    .await
+                    .map_err(|e| crate::WorkerError::Start(e.to_string()))?
+            })
+            .await?;
+        Ok(worker)
+    }
+
+    /// Names everything that a verdict depends on besides the bytes of the image.
+    fn judge_key(&self, pinned: &PinnedRef) -> String {
+        let mut hasher = blake3::Hasher::new();
+        let budget = &self.settings.budget;
+        for part in [
+            self.analyzers.as_str(),
+            &self.rules.all,
+            lazaret_detect::CODE_VERSION,
+            &pinned.repository,
+            pinned.tag.as_deref().unwrap_or_default(),
+            &format!("{budget:?} {:?}", self.settings.platforms),
+        ] {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part.as_bytes());
+        }
+        hasher.finalize().to_hex()[..32].to_owned()
+    }
+}
+
+/// Facts by digest of the blob, for the platforms of one index.
+pub(crate) type ByBlob<T> = HashMap<lazaret_model::Digest, T>;

@@ -1,0 +1,14 @@
+//! The process that reads hostile content: started by the program from its own file, confined
+//! before it sees the first byte, asked over a socket.
+
+mod channel;
+mod inspect;
+mod process;
+mod protocol;
+mod reading;
+mod serve;
+
+pub use process::{WORKER_ARGUMENT, Worker, WorkerError};
+pub(crate) use process::{JudgeAnswer, LayerAnswer, LayerInput, ReadRequest};
+pub use protocol::{ReadWhat, WorkerConfig};
+pub use serve::run_worker;

@@ -1,0 +1,37 @@
+//! What Lazaret remembers between two scans, so that each layer is read once.
+//!
+//! * **Facts** of a layer, under its diff id and the version of the analyzers that stated them.
+//! * **Matches** of the byte rules, under the diff id and the version of those rules: a new byte
+//!   rule reads a layer once more, and no other stage again.
+//! * **Contents**, small files that later stages read again, under their hash and within a budget.
+//! * **Reports**, under the digest that was judged and everything that the judgement depended on.
+//! * **Images** seen, and the **indicators** that tie them to others.
+//!
+//! # Invariants
+//!
+//! * A layer is stored in one transaction and only when it was read to its end: whatever is killed
+//!   at whatever moment, a layer is known whole or not at all.
+//! * Once a function that stores has returned, the death of the process loses nothing of it.
+//! * Anything stored in a form that this program does not know, or damaged, is *not known*
+//!   (`None`) and is made again. It is never guessed at.
+//! * Any number of processes may use one store at once.
+//!
+//! The store is embedded SQLite, in one file. All SQL stands in the module of its concern, so that
+//! a second engine is a second set of those modules behind the same functions.
+
+mod codec;
+mod contents;
+mod error;
+mod images;
+mod indicators;
+mod layers;
+mod place;
+mod reports;
+mod schema;
+mod store;
+
+pub use error::StoreError;
+pub use images::{ImageFilter, ImageRow};
+pub use indicators::Sighting;
+pub use layers::LayerRecord;
+pub use store::{Store, StoreOptions};

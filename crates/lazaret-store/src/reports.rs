@@ -1,0 +1,80 @@
+//! Reports by what was judged and what the judgement depended on.
+
+use lazaret_model::{Digest, FACTS_VERSION, Report};
+use sqlx::Connection;
+
+use crate::{Store, StoreError, codec, images, store};
+
+/// Version of the stored form of a report. Raise it when a field of [`Report`] or of anything in
+/// it changes its meaning without changing its name; a changed name is noticed by itself.
+const REPORT_VERSION: u32 = 1;
+
+/// Reports of that many judgements are kept for one digest.
+const JUDGEMENTS: i64 = 4;
+
+impl Store {
+    /// The report on what `root` names (the digest that the reference was resolved to), if it was
+    /// made under the same `judge`.
+    ///
+    /// `judge` must tell apart everything else that the report depends on: versions of rules,
+    /// analyzers and policy, the platforms asked for, the ignore file, the budgets. What was
+    /// typed, the repository and the tag in the answer are those of the first time.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub async fn report(&self, root: &Digest, judge: &str) -> Result<Option<Report>, StoreError> {
+        let stored: Option<Vec<u8>> =
+            sqlx::query_scalar("SELECT body FROM reports WHERE root = ? AND judge = ? AND form = ?")
+                .bind(root.to_string())
+                .bind(judge)
+                .bind(form())
+                .fetch_optional(&mut *self.connection().await)
+                .await
+                .map_err(|e| self.failed(e))?;
+        let report: Option<Report> = stored.and_then(|stored| codec::from_named(&stored));
+        Ok(report.filter(|report| report.pinned.digest == *root))
+    }
+
+    /// Stores a report, and notes its images and their indicators. Storing it again under another
+    /// repository or tag notes that name too.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be written; then nothing was stored.
+    pub async fn put_report(&self, report: &Report, judge: &str) -> Result<(), StoreError> {
+        let body = codec::to_named("a report", report)?;
+        let root = report.pinned.digest.to_string();
+        let now = store::now();
+        let mut connection = self.connection().await;
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|e| self.failed(e))?;
+        sqlx::query(
+            "INSERT OR REPLACE INTO reports (root, judge, form, body, stored_at) VALUES (?, ?, ?, ?, ?)",
+        )
+        .bind(&root)
+        .bind(judge)
+        .bind(form())
+        .bind(body)
+        .bind(now)
+        .execute(&mut *transaction)
+        .await
+        .map_err(|e| self.failed(e))?;
+        sqlx::query(
+            "DELETE FROM reports WHERE root = ?1 AND id NOT IN \
+             (SELECT id FROM reports WHERE root = ?1 ORDER BY id DESC LIMIT ?2)",
+        )
+        .bind(&root)
+        .bind(JUDGEMENTS)
+        .execute(&mut *transaction)
+        .await
+        .map_err(|e| self.failed(e))?;
+        for image in &report.images {
+            images::put(&mut transaction, report, image, now).await.map_err(|e| self.failed(e))?;
+        }
+        transaction.commit().await.map_err(|e| self.failed(e))
+    }
+}
+
+fn form() -> String {
+    format!("{REPORT_VERSION}.{FACTS_VERSION}")
+}

@@ -1,0 +1,158 @@
+//! Values to store, and a look into the file past the store.
+#![allow(dead_code, clippy::unwrap_used, missing_docs)]
+
+use std::path::Path;
+
+use lazaret_model::*;
+use lazaret_store::{LayerRecord, Store};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions};
+
+pub async fn open() -> (tempfile::TempDir, Store) {
+    let directory = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", directory.path().join("store.db").display());
+    let store = Store::open(&url).await.unwrap();
+    (directory, store)
+}
+
+pub async fn execute(path: &Path, sql: &str) {
+    let mut connection = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
+}
+
+pub async fn number(path: &Path, sql: &str) -> i64 {
+    let mut connection = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+    sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(&mut connection).await.unwrap()
+}
+
+/// Changes one byte in the middle of the only value of a column.
+pub async fn flip_a_byte(path: &Path, table: &str, column: &str) {
+    let mut connection = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+    let read = format!("SELECT {column} FROM {table}");
+    let mut value: Vec<u8> =
+        sqlx::query_scalar(AssertSqlSafe(read)).fetch_one(&mut connection).await.unwrap();
+    let middle = value.len() / 2;
+    value[middle] ^= 0xff;
+    let write = format!("UPDATE {table} SET {column} = ?");
+    let done = sqlx::query(AssertSqlSafe(write)).bind(value).execute(&mut connection).await.unwrap();
+    assert_eq!(done.rows_affected(), 1);
+}
+
+/// Asserts that SQLite finds nothing wrong, and that every stored layer can be read.
+pub async fn assert_whole(path: &Path) {
+    let mut connection = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+    let said: String = sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&mut connection).await.unwrap();
+    assert_eq!(said, "ok");
+    let layers: Vec<String> =
+        sqlx::query_scalar("SELECT diff_id FROM layers").fetch_all(&mut connection).await.unwrap();
+    let store = Store::open(path.to_str().unwrap()).await.unwrap();
+    for diff_id in layers {
+        let diff_id: Digest = diff_id.parse().unwrap();
+        let facts = store.facts(&diff_id, "1").await.unwrap().unwrap();
+        assert_eq!(store.contents(&facts.kept).await.unwrap().len(), facts.kept.len(), "{diff_id}");
+        assert!(store.byte_matches(&diff_id, "1").await.unwrap().is_some(), "{diff_id}");
+    }
+}
+
+/// The diff id that the writer of `probe/` gives to its layer `number`.
+pub fn written(number: u64) -> Digest {
+    Digest::sha256(blake3::hash(&number.to_le_bytes()).as_bytes())
+}
+
+pub fn digest(number: u32) -> Digest {
+    Digest::sha256(blake3::hash(&number.to_le_bytes()).as_bytes())
+}
+
+pub fn content(seed: &[u8], times: usize) -> (ContentId, Vec<u8>) {
+    let bytes = seed.repeat(times);
+    (ContentId(*blake3::hash(&bytes).as_bytes()), bytes)
+}
+
+pub fn facts(number: u32, entries: u32) -> (Digest, LayerFacts) {
+    let diff_id = digest(number);
+    let entry = |n: u32| FileEntry {
+        path: EntryPath::from(format!("usr/share/package-{}/file-{n}", n / 20).as_str()),
+        kind: FileKind::File,
+        mode: 0o644,
+        uid: 0,
+        gid: 0,
+        size: u64::from(n) * 100,
+        mtime: 1_700_000_000,
+        content: Some(ContentId(*blake3::hash(&n.to_le_bytes()).as_bytes())),
+        xattrs: Vec::new(),
+        whiteout: None,
+    };
+    let facts = LayerFacts {
+        diff_id: Some(diff_id.clone()),
+        entries: (0..entries).map(entry).collect(),
+        bytes: 1_000_000,
+        complete: true,
+        ..LayerFacts::default()
+    };
+    (diff_id, facts)
+}
+
+pub fn record<'a>(diff_id: &'a Digest, facts: &'a LayerFacts) -> LayerRecord<'a> {
+    LayerRecord { diff_id, analyzers: "1", facts: Some(facts), byte_rules: "1", matches: &[], contents: &[] }
+}
+
+pub fn report(repository: &str, tag: &str, number: u32, outcome: Outcome) -> Report {
+    let rule = Rule {
+        id: "impact/test".to_owned(),
+        title: "name a host".to_owned(),
+        explanation: String::new(),
+        class: Class::Malware,
+        severity: Severity::High,
+        confidence: Confidence::High,
+        attack: Vec::new(),
+        references: Vec::new(),
+    };
+    let location = Location::Config("Cmd".to_owned());
+    let finding = Finding::of(&rule, "it names a host", Evidence::at(location, "the host"))
+        .indicator(Indicator::new(IndicatorKind::Host, "pool.example.test"))
+        .indicator(Indicator::new(IndicatorKind::Url, format!("https://{number}.example.test/x")))
+        .build();
+    let verdict =
+        Verdict { outcome, why: "because".to_owned(), would_change: "nothing".to_owned(), has_gaps: false };
+    let layer = |index: usize, size: u64| Layer {
+        index,
+        digest: digest(number + 100),
+        diff_id: Some(digest(number + 200)),
+        media_type: "application/vnd.oci.image.layer.v1.tar+gzip".to_owned(),
+        size,
+        history: None,
+        foreign_urls: Vec::new(),
+    };
+    let pinned = PinnedRef {
+        repository: repository.to_owned(),
+        tag: Some(tag.to_owned()).filter(|tag| !tag.is_empty()),
+        digest: digest(number),
+    };
+    let image = Image {
+        pinned: pinned.clone(),
+        manifest: digest(number + 300),
+        config_digest: digest(number + 400),
+        platform: Some("linux/amd64".parse().unwrap()),
+        config: ImageConfig::default(),
+        layers: vec![layer(0, 100), layer(1, 200)],
+    };
+    Report {
+        requested: repository.to_owned(),
+        pinned,
+        source: "test".to_owned(),
+        images: vec![ImageReport {
+            image,
+            verdict: verdict.clone(),
+            findings: vec![finding],
+            ignored: Vec::new(),
+            gaps: vec![Gap::minor(GapKind::Damaged, Location::file(0, "a/b".into()), "a gap")],
+            behaviours: Vec::new(),
+            coverage: Coverage::default(),
+            layer_sizes: vec![300, 400],
+        }],
+        unscanned: Vec::new(),
+        verdict,
+        rules_version: "1".to_owned(),
+        timing: Timing::default(),
+    }
+}

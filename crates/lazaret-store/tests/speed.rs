@@ -1,0 +1,85 @@
+//! What a second scan and the storing of a large layer cost. The bounds are ten times what is
+//! wanted, so that a busy machine fails nothing and a lost index or a needless pool does.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::{facts, record, report};
+use lazaret_model::{Evidence, Finding, Indicator, IndicatorKind, Location, Outcome};
+use lazaret_store::Store;
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+#[tokio::test]
+async fn opening_and_knowing_a_verdict_is_quick() {
+    let (_directory, store) = common::open().await;
+    for number in 0..200 {
+        store.put_report(&report("r", "1", number, Outcome::Clean), "j").await.unwrap();
+    }
+    let url = store.path().to_str().unwrap().to_owned();
+    store.close().await.unwrap();
+    let mut times = Vec::new();
+    for number in 0..21 {
+        let start = Instant::now();
+        let store = Store::open(&url).await.unwrap();
+        assert!(store.report(&common::digest(number), "j").await.unwrap().is_some());
+        times.push(start.elapsed());
+        store.close().await.unwrap();
+    }
+    let median = median(times);
+    eprintln!("open and answer: {median:?}");
+    assert!(median < Duration::from_millis(100), "{median:?}");
+}
+
+#[tokio::test]
+async fn storing_a_layer_of_twenty_thousand_entries_is_quick() {
+    let (_directory, store) = common::open().await;
+    let (mut put, mut get) = (Vec::new(), Vec::new());
+    for number in 0..9 {
+        let (diff_id, facts) = facts(number, 20_000);
+        let start = Instant::now();
+        store.put_layer(record(&diff_id, &facts)).await.unwrap();
+        put.push(start.elapsed());
+        let start = Instant::now();
+        assert!(store.facts(&diff_id, "1").await.unwrap().is_some());
+        get.push(start.elapsed());
+    }
+    let (put, get) = (median(put), median(get));
+    eprintln!("store 20,000 entries: {put:?}; know them again: {get:?}");
+    assert!(put < Duration::from_secs(1) && get < Duration::from_secs(1), "{put:?} {get:?}");
+}
+
+#[tokio::test]
+async fn noting_and_following_many_indicators_is_quick() {
+    let (_directory, store) = common::open().await;
+    let mut put = Vec::new();
+    for number in 0..200u32 {
+        let mut report =
+            report(&format!("docker.io/account-{number}/image"), "1", number, Outcome::Malicious);
+        let rule = report.images[0].findings[0].rule.clone();
+        let first = Evidence::at(Location::Config("Env[0]".to_owned()), "hosts");
+        let mut finding = Finding::of(&rule, "it names hosts", first);
+        // Fifty links for each image, a fifth of them shared with others: what a campaign looks like.
+        for n in 0..50 {
+            let owner = if n % 5 == 0 { n } else { number * 100 + n };
+            finding =
+                finding.indicator(Indicator::new(IndicatorKind::Host, format!("h{owner}.example.test")));
+        }
+        report.images[0].findings.push(finding.build());
+        let start = Instant::now();
+        store.put_report(&report, "j").await.unwrap();
+        put.push(start.elapsed());
+    }
+    let start = Instant::now();
+    let shared = Indicator::new(IndicatorKind::Host, "h10.example.test");
+    assert_eq!(store.sightings(&shared).await.unwrap().len(), 200);
+    let follow = start.elapsed();
+    let put = median(put);
+    eprintln!("note a report with 52 indicators: {put:?}; follow one to 200 images: {follow:?}");
+    assert!(put < Duration::from_millis(300) && follow < Duration::from_millis(300), "{put:?} {follow:?}");
+}

@@ -1,0 +1,305 @@
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use lazaret_model::Platform;
+
+/// The quarantine station for container images: says what an image will do before it runs, and
+/// whether it may come in, with evidence.
+///
+/// Exit codes: 0 allowed, 1 the verdict is at or over --fail-on, 2 wrong use or failure,
+/// 3 inconclusive.
+#[derive(Debug, Parser)]
+#[command(name = "lazaret", version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Scan images and give a verdict on each, with evidence.
+    #[command(visible_alias = "image")]
+    Scan(Box<ScanArgs>),
+    /// List the images that were judged.
+    Images(ImagesArgs),
+    /// List, explain or check rules.
+    #[command(subcommand)]
+    Rules(RulesCommand),
+    /// Prove on inert test images that what is bad is called bad here, and what is good is not.
+    Selftest(SelftestArgs),
+    /// Print the version of the program and of its rules.
+    Version(VersionArgs),
+    /// Print a completion script for a shell.
+    Completion {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// From which verdict on the exit code is 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// Malicious only.
+    Malicious,
+    /// Suspicious and malicious.
+    Suspicious,
+    /// Never: only errors and gaps change the exit code.
+    Never,
+}
+
+/// When colours are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColorWhen {
+    /// When the output is a terminal and NO_COLOR is not set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// `lazaret scan`.
+#[derive(Debug, Args)]
+pub struct ScanArgs {
+    /// Images: a name in a registry (nginx, quay.io/x/y:1, name@sha256:…), docker-daemon:NAME,
+    /// podman:NAME, containerd:NAME, docker-archive:FILE, oci:DIR[:NAME], oci-archive:FILE,
+    /// dir:ROOTFS, a path, or lab:lineup for the inert demonstration images.
+    #[arg(required = true, value_name = "REF")]
+    pub references: Vec<String>,
+
+    #[command(flatten)]
+    pub output: OutputArgs,
+    #[command(flatten)]
+    pub judge: JudgeArgs,
+    #[command(flatten)]
+    pub source: SourceArgs,
+    #[command(flatten)]
+    pub budget: BudgetArgs,
+}
+
+/// What is printed, and how.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// Form: table, json, jsonl, sarif, markdown, junit, gitlab or html.
+    #[arg(short, long, env = "LAZARET_FORMAT")]
+    pub format: Option<String>,
+    /// Write to FILE instead of standard output; FORMAT=FILE writes one form to one file and may
+    /// be given several times.
+    #[arg(short, long, value_name = "[FORMAT=]FILE")]
+    pub output: Vec<String>,
+    /// Show findings that the ignore file took out.
+    #[arg(long, visible_alias = "show-suppressed")]
+    pub show_ignored: bool,
+    /// Say nothing on standard error but errors.
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Say more: behaviours, all evidence (-v), weak findings (-vv).
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Draw no progress bars.
+    #[arg(long)]
+    pub no_progress: bool,
+    /// Use colours.
+    #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
+    pub color: ColorWhen,
+    /// Use no colours.
+    #[arg(long, conflicts_with = "color")]
+    pub no_color: bool,
+}
+
+/// What decides.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Verdict")]
+pub struct JudgeArgs {
+    /// The verdict from which on the exit code is 1.
+    #[arg(long, value_enum, default_value = "malicious", env = "LAZARET_FAIL_ON")]
+    pub fail_on: FailOn,
+    /// The exit code for that, instead of 1.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..), value_name = "N")]
+    pub exit_code: u8,
+    /// A directory with rules of your own (YARA: .yar, Sigma: .yml), besides the built-in ones.
+    #[arg(long, value_name = "DIR", env = "LAZARET_RULES")]
+    pub rules: Vec<PathBuf>,
+    /// Use only the rules of --rules.
+    #[arg(long, requires = "rules")]
+    pub only_rules: bool,
+    /// Findings that you decided to live with; `.lazaretignore.yaml` is read where it exists.
+    #[arg(long, visible_alias = "ignore-file", value_name = "FILE", env = "LAZARET_IGNOREFILE")]
+    pub ignorefile: Option<PathBuf>,
+}
+
+/// How images are reached.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Source")]
+pub struct SourceArgs {
+    /// Only these platforms (linux/arm64); all of an index are judged otherwise.
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]", value_delimiter = ',')]
+    pub platform: Vec<Platform>,
+    /// Speak plain HTTP to this registry (host or host:port). Loopback needs no flag.
+    #[arg(long, value_name = "HOST")]
+    pub plain_http: Vec<String>,
+    /// Trust the certificates of this PEM file besides the system's.
+    #[arg(long, value_name = "FILE", env = "LAZARET_CA_BUNDLE")]
+    pub ca_bundle: Option<PathBuf>,
+    /// User name for the registry; the password is read with --password-stdin.
+    #[arg(long, requires = "password_stdin", env = "LAZARET_USERNAME")]
+    pub username: Option<String>,
+    /// Read the password from standard input.
+    #[arg(long, requires = "username")]
+    pub password_stdin: bool,
+    /// Run no credential helper (docker-credential-*).
+    #[arg(long)]
+    pub no_credential_helpers: bool,
+    /// Where facts and verdicts are kept (sqlite:PATH).
+    #[arg(long, value_name = "URL", env = "LAZARET_STORE")]
+    pub store: Option<String>,
+    /// Remember nothing and look nothing up.
+    #[arg(long, conflicts_with = "store")]
+    pub no_store: bool,
+}
+
+/// What reading may cost.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+pub struct BudgetArgs {
+    /// Layers read at once, and threads that look at files (default: the number of cores).
+    #[arg(short, long, value_name = "N")]
+    pub jobs: Option<usize>,
+    /// Seconds for one image.
+    #[arg(long, value_name = "SECONDS", default_value_t = lazaret_model::Budget::default().seconds)]
+    pub timeout: u64,
+    /// Uncompressed bytes of one layer (K, M, G may follow).
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    pub max_layer_bytes: Option<u64>,
+    /// Entries of one layer, members of archives in it included.
+    #[arg(long, value_name = "N")]
+    pub max_entries: Option<u64>,
+    /// Uncompressed bytes for each compressed byte.
+    #[arg(long, value_name = "N")]
+    pub max_ratio: Option<u64>,
+    /// Archives inside archives.
+    #[arg(long, value_name = "N")]
+    pub max_depth: Option<u32>,
+    /// Bytes that archives inside one layer may unpack to.
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    pub max_nested_bytes: Option<u64>,
+    /// Largest file held in memory whole; a larger one is read in overlapping windows.
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    pub max_whole_file: Option<u64>,
+    /// Bytes of small content kept from one layer for later stages.
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    pub max_kept_bytes: Option<u64>,
+    /// Largest manifest, index or configuration.
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    pub max_document_bytes: Option<u64>,
+    /// Memory of the reading worker.
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    pub max_memory: Option<u64>,
+    /// Do not confine the worker that reads hostile content. Only where the kernel cannot.
+    #[arg(long)]
+    pub unconfined: bool,
+}
+
+/// `lazaret images`.
+#[derive(Debug, Args)]
+pub struct ImagesArgs {
+    /// Only images whose name contains this.
+    pub contains: Option<String>,
+    /// Where facts and verdicts are kept.
+    #[arg(long, value_name = "URL", env = "LAZARET_STORE")]
+    pub store: Option<String>,
+    /// Form: table or json.
+    #[arg(short, long, default_value = "table")]
+    pub format: String,
+    /// At most so many, newest first.
+    #[arg(short = 'n', long, default_value_t = 100)]
+    pub limit: usize,
+}
+
+/// `lazaret rules`.
+#[derive(Debug, Subcommand)]
+pub enum RulesCommand {
+    /// List the rules.
+    List {
+        /// A directory with rules of your own.
+        #[arg(long, value_name = "DIR")]
+        rules: Vec<PathBuf>,
+    },
+    /// Explain a rule.
+    #[command(visible_alias = "show")]
+    Explain {
+        /// Its id.
+        id: String,
+        /// A directory with rules of your own.
+        #[arg(long, value_name = "DIR")]
+        rules: Vec<PathBuf>,
+    },
+    /// Check rules of your own: they compile, say what they are, and fire on their examples and
+    /// on none of their near-misses.
+    Check {
+        /// The directory.
+        directory: PathBuf,
+    },
+}
+
+/// `lazaret selftest`.
+#[derive(Debug, Args)]
+pub struct SelftestArgs {
+    /// Which inert images: lineup, catalogue, near-miss, or all.
+    #[arg(default_value = "lineup")]
+    pub set: String,
+    /// Do not confine the worker.
+    #[arg(long)]
+    pub unconfined: bool,
+}
+
+/// `lazaret version`.
+#[derive(Debug, Args)]
+pub struct VersionArgs {
+    /// Form: text or json.
+    #[arg(short, long, default_value = "text")]
+    pub output: String,
+}
+
+/// A number of bytes with an optional K, M, G or T (powers of 1024; `KiB` and `KB` are accepted).
+fn bytes(text: &str) -> Result<u64, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit.trim().to_ascii_lowercase().trim_end_matches("ib").trim_end_matches('b') {
+        "" => 0,
+        "k" => 10,
+        "m" => 20,
+        "g" => 30,
+        "t" => 40,
+        _ => return Err(format!("`{text}` is not a number of bytes: write 512M or 2G")),
+    };
+    number
+        .parse::<u64>()
+        .ok()
+        .and_then(|n| n.checked_mul(1 << shift))
+        .ok_or_else(|| format!("`{text}` is not a number of bytes: write 512M or 2G"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn bytes_take_the_usual_units() {
+        assert_eq!(bytes("512M"), Ok(512 << 20));
+        assert_eq!(bytes("2GiB"), Ok(2 << 30));
+        assert_eq!(bytes("7"), Ok(7));
+        assert!(bytes("x").is_err());
+        assert!(bytes("99999999999T").is_err());
+    }
+}

@@ -1,0 +1,38 @@
+mod completion;
+mod images;
+mod rules;
+mod scan;
+mod selftest;
+mod version;
+
+use anyhow::Result;
+
+use crate::args::{Cli, Command};
+use crate::exit::Exit;
+
+/// Runs a command.
+pub fn run(cli: Cli) -> Result<Exit> {
+    match cli.command {
+        Command::Scan(args) => scan::run(&args),
+        Command::Images(args) => images::run(&args),
+        Command::Rules(command) => rules::run(command),
+        Command::Selftest(args) => selftest::run(&args),
+        Command::Version(args) => version::run(&args),
+        Command::Completion { shell } => completion::run(shell),
+    }
+}
+
+/// The runtime of commands that wait for networks and databases. Reading itself happens in the
+/// worker process, so two threads are plenty.
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
+}
+
+/// Prints a text on standard output. A reader that went away (`| head`) is no error.
+fn print(text: &str) -> Result<()> {
+    use std::io::Write;
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}

@@ -1,0 +1,35 @@
+//! Chores of the project: `cargo xtask VERB`.
+
+mod bench;
+mod ci;
+mod lab;
+mod rule;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: cargo xtask VERB
+  ci                       run every check, the tests included
+  lab OUT                  build the inert test images into the folder OUT
+  rule TACTIC/NAME [sigma] write the frame of a new detection
+  bench [--runs N] [DIR…]  measure scans against the floor and against peers";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let verb = arguments.next().unwrap_or_default();
+    let rest: Vec<String> = arguments.collect();
+    let done = match verb.as_str() {
+        "ci" => ci::run(),
+        "lab" => lab::run(&rest),
+        "rule" => rule::run(&rest),
+        "bench" => bench::run(&rest),
+        "floor" => bench::floor(&rest),
+        _ => Err(anyhow::anyhow!("`{verb}` is no verb\n{USAGE}")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,14 @@
+# One command equals CI.
+ready:
+    cargo xtask ci
+
+# A new detection: `just rule persistence/host-cron` (YARA), `just rule persistence/host-cron sigma`.
+rule id kind="yara":
+    cargo xtask rule {{id}} {{kind}}
+
+# The inert images.
+lab out:
+    cargo xtask lab {{out}}
+
+bench:
+    cargo xtask bench
