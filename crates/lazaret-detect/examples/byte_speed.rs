@@ -21,7 +21,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let pack = Pack::load(&[], Some(&cache))?;
         let loaded = start.elapsed();
         let _scanner = pack.scanner();
-        println!("{} rules {round}: loaded in {loaded:?}, with scanner {:?}", pack.rules().len(), start.elapsed());
+        println!(
+            "{} rules {round}: loaded in {loaded:?}, with scanner {:?}",
+            pack.rules().len(),
+            start.elapsed()
+        );
     }
     std::fs::remove_dir_all(&cache)?;
 
@@ -67,8 +71,14 @@ impl Total<'_> {
         } else if found.is_file() && found.len() <= 128 << 20 {
             let Ok(bytes) = std::fs::read(path) else { return };
             let name = EntryPath::clean(path.as_os_str().as_encoded_bytes());
-            let subject =
-                Subject { path: &name, inside: &[], mode: 0o644, size: bytes.len() as u64, bytes: &bytes, offset: 0 };
+            let subject = Subject {
+                path: &name,
+                inside: &[],
+                mode: 0o644,
+                size: bytes.len() as u64,
+                bytes: &bytes,
+                offset: 0,
+            };
             let start = Instant::now();
             let facts = self.scanner.scan(&subject);
             self.time += start.elapsed();

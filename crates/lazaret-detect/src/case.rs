@@ -74,6 +74,21 @@ impl<'a> Case<'a> {
                 note((found.data_layer, &found.data.path));
             }
         }
+        // A Python program imports the modules beside it.
+        let packages: Vec<(EntryPath, Reach)> = start
+            .files
+            .iter()
+            .filter(|((_, path), _)| path.file_name().ends_with(b".py"))
+            .map(|((_, path), file)| (path.parent(), file.reach.min(Reach::Reachable)))
+            .filter(|(folder, _)| !folder.to_str().contains("/python3"))
+            .collect();
+        for (layer, path) in facts.keys() {
+            if path.file_name().ends_with(b".py")
+                && let Some((_, reach)) = packages.iter().find(|(folder, _)| path.parent() == *folder)
+            {
+                acting.entry((*layer, path)).or_insert(*reach);
+            }
+        }
         Self { image, view, start, claims: Claims::of(image), contents, facts, acting }
     }
 
@@ -155,6 +170,24 @@ impl<'a> Case<'a> {
             FactKind::Sha256(digest) if fact.inside.is_empty() => Some(digest.clone()),
             _ => None,
         })
+    }
+
+    /// Processes that start by themselves once the image runs, with their arguments.
+    pub fn processes(&self) -> impl Iterator<Item = (&'a Behaviour, &'a [String])> + '_ {
+        self.start.behaviours.iter().filter_map(|behaviour| match &behaviour.kind {
+            BehaviourKind::Process { argv, .. } if Self::phase_reach(behaviour.phase) >= Reach::Reachable => {
+                Some((behaviour, argv.as_slice()))
+            }
+            _ => None,
+        })
+    }
+
+    /// The text of a file as the container sees it, links followed, where it was kept.
+    pub fn text(&self, path: &str) -> Option<(Location, String)> {
+        let found = self.view.resolve(path.as_bytes(), &EntryPath::default())?;
+        let bytes = self.contents.get(&found.data.content?)?;
+        let location = Location::file(found.data_layer, found.data.path.clone());
+        Some((location, String::from_utf8_lossy(&bytes).into_owned()))
     }
 
     /// Every indicator of the image: in files, in what happens at run time, in what the
@@ -266,4 +299,9 @@ pub fn quote(behaviour: &Behaviour) -> String {
 /// Whether a rule speaks of mining.
 pub(crate) fn is_about_mining(rule: &Rule) -> bool {
     rule.attack.iter().any(|id| id == "T1496.001")
+}
+
+/// The name of a program without its folder.
+pub(crate) fn base_name(program: &str) -> &str {
+    program.rsplit('/').next().unwrap_or(program)
 }

@@ -42,7 +42,9 @@ pub fn check_examples(
     for rule in pack.rules() {
         problems.extend(form(rule));
         let of_kind = [(&rule.examples.fires, true), (&rule.examples.quiet, false)];
-        for (example, must_fire) in of_kind.into_iter().flat_map(|(list, fires)| list.iter().map(move |e| (e, fires))) {
+        for (example, must_fire) in
+            of_kind.into_iter().flat_map(|(list, fires)| list.iter().map(move |e| (e, fires)))
+        {
             if let Err(what) = try_example(rule, example, must_fire, &judge) {
                 problems.push(problem(rule, example.line, what));
             }
@@ -61,14 +63,18 @@ fn try_example(
     let fired = judge(&recipe).map_err(|e| format!("the example cannot be judged: {e}"))?;
     match (fired.contains(&rule.rule.id), must_fire) {
         (false, true) if fired.is_empty() => Err("nothing fires on the example that must fire".to_owned()),
-        (false, true) => Err(format!("the rule stays quiet on an example that must fire; what fires: {}", fired.join(", "))),
+        (false, true) => Err(format!(
+            "the rule stays quiet on an example that must fire; what fires: {}",
+            fired.join(", ")
+        )),
         (true, false) => Err("the rule fires on a near-miss that must stay quiet".to_owned()),
         _ => Ok(()),
     }
 }
 
 /// Words that begin a title which names the remedy instead of the bad thing.
-const REMEDIES: [&str; 9] = ["use ", "avoid ", "remove ", "do not ", "don't ", "missing ", "should ", "never ", "add "];
+const REMEDIES: [&str; 9] =
+    ["use ", "avoid ", "remove ", "do not ", "don't ", "missing ", "should ", "never ", "add "];
 
 /// What is wrong with the form of a rule.
 fn form(rule: &PackRule) -> Vec<ExampleProblem> {
@@ -87,7 +93,8 @@ fn form(rule: &PackRule) -> Vec<ExampleProblem> {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         let parts: Vec<&str> = model.id.split('/').collect();
         if parts.len() != 2 || parts.iter().any(|part| part.is_empty() || !part.chars().all(plain)) {
-            wrong.push("the file must be tactic/what-is-seen in small letters, digits and hyphens".to_owned());
+            wrong
+                .push("the file must be tactic/what-is-seen in small letters, digits and hyphens".to_owned());
         }
         if title.ends_with('.') || !title.starts_with(|c: char| c.is_ascii_lowercase()) {
             wrong.push("the title completes `this image may …`: small first letter, no full stop".to_owned());

@@ -182,11 +182,30 @@ fn in_context(finding: &mut Finding, case: &Case<'_>) {
         finding.class = Class::DualUse;
         finding.severity = finding.severity.min(Severity::Medium);
     }
+    if finding.reach == Reach::Starts && finding.confidence == Confidence::Medium && is_started_script(finding, case) {
+        // What a manual or a toolbox may hold for reading is an act where the image runs it.
+        finding.confidence = Confidence::High;
+    }
     if finding.reach == Reach::Dormant && finding.class == Class::Malware && is_inert_text(finding, case) {
         // A rule file, a manual, a test: the words are there, and nothing runs them.
         finding.confidence = Confidence::Low;
         finding.severity = finding.severity.min(Severity::Low);
     }
+}
+
+/// Whether a byte rule of high severity matched in a script that the start path itself runs.
+fn is_started_script(finding: &Finding, case: &Case<'_>) -> bool {
+    let Location::File { layer, path, inside, .. } = finding.location() else { return false };
+    let is_match = |kind: &FactKind| matches!(kind, FactKind::ByteMatch { rule, .. } if *rule == finding.rule.id);
+    let is_script = |kind: &FactKind| {
+        matches!(kind, FactKind::Text { kind, .. } if !matches!(kind, TextKind::Plain | TextKind::Json | TextKind::Yaml))
+    };
+    let facts = case.facts_of(*layer, path);
+    inside.is_empty()
+        && finding.class == Class::Malware
+        && finding.severity >= Severity::High
+        && facts.iter().any(|f| is_match(&f.kind))
+        && facts.iter().any(|f| f.inside.is_empty() && is_script(&f.kind))
 }
 
 /// Whether all that a finding rests on is text in files that neither the kernel nor anything that

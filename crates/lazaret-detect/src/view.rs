@@ -244,8 +244,11 @@ impl<'a> View<'a> {
     /// The path without symbolic links that a name stands for. It need not exist: parts that
     /// no layer has are taken as written.
     pub fn real_path(&self, path: &[u8], cwd: &EntryPath) -> Option<EntryPath> {
-        let mut at: Vec<u8> = if path.starts_with(b"/") { Vec::new() } else { cwd.as_bytes().to_vec() };
+        let mut at: Vec<u8> = Vec::new();
         let mut rest: Vec<Vec<u8>> = components(path);
+        if !path.starts_with(b"/") {
+            rest.extend(components(cwd.as_bytes()));
+        }
         let mut links = 0;
         while let Some(part) = rest.pop() {
             if part == b".." {
@@ -330,13 +333,27 @@ impl<'a> View<'a> {
     /// Names in a directory, sorted; links in the path to it are followed.
     pub fn list(&self, dir: &EntryPath) -> Vec<Vec<u8>> {
         let Some(real) = self.real_path(dir.as_bytes(), &EntryPath::default()) else { return Vec::new() };
-        let skip = if real.is_root() { 0 } else { real.as_bytes().len() + 1 };
-        let names: BTreeSet<Vec<u8>> = self
-            .below(&real)
-            .filter_map(|found| {
-                found.entry.path.as_bytes()[skip..].split(|&b| b == b'/').next().map(<[u8]>::to_vec)
-            })
-            .collect();
+        let mut prefix = real.as_bytes().to_vec();
+        if !prefix.is_empty() {
+            prefix.push(b'/');
+        }
+        let mut names = BTreeSet::new();
+        let mut at = self.sorted.partition_point(|path| *path < prefix.as_slice());
+        while let Some(rest) = self.sorted.get(at).and_then(|path| path.strip_prefix(prefix.as_slice())) {
+            at += 1;
+            let end = memchr::memchr(b'/', rest).unwrap_or(rest.len());
+            if end == 0 {
+                // The root itself.
+                continue;
+            }
+            names.insert(rest[..end].to_vec());
+            if end < rest.len() {
+                // On to what follows everything below this name: `0` is next to `/`.
+                let mut after = [prefix.as_slice(), &rest[..end]].concat();
+                after.push(b'0');
+                at += self.sorted[at..].partition_point(|path| *path < after.as_slice());
+            }
+        }
         names.into_iter().collect()
     }
 
@@ -358,4 +375,106 @@ fn ancestors(path: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// The components, last one first, ready to be popped.
 fn components(path: &[u8]) -> Vec<Vec<u8>> {
     path.split(|&b| b == b'/').rev().filter(|p| !p.is_empty() && *p != b".").map(<[u8]>::to_vec).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// One layer as text: `f PATH`, `d PATH`, `l PATH TARGET` (symbolic), `h PATH TARGET` (hard),
+    /// `w PATH` (whiteout), `o PATH` (opaque).
+    fn layer(text: &str) -> LayerFacts {
+        let entry = |line: &str| {
+            let words: Vec<&str> = line.split(' ').collect();
+            let path = EntryPath::from(words[1]);
+            let target = words.get(2).copied().unwrap_or_default();
+            let (kind, whiteout) = match words[0] {
+                "f" => (FileKind::File, None),
+                "d" => (FileKind::Directory, None),
+                "l" => (FileKind::Symlink(target.as_bytes().to_vec()), None),
+                "h" => (FileKind::Hardlink(target.into()), None),
+                "w" => (FileKind::File, Some(Whiteout::Path(path.clone()))),
+                _ => (FileKind::File, Some(Whiteout::Opaque(path.clone()))),
+            };
+            FileEntry {
+                path,
+                kind,
+                mode: 0o755,
+                uid: 0,
+                gid: 0,
+                size: 1,
+                mtime: 0,
+                content: None,
+                xattrs: Vec::new(),
+                whiteout,
+            }
+        };
+        LayerFacts {
+            entries: text.lines().map(str::trim).filter(|l| !l.is_empty()).map(entry).collect(),
+            ..LayerFacts::default()
+        }
+    }
+
+    fn check(layers: &[&str], seen: &[&str], removed: &[&str]) {
+        let layers: Vec<LayerFacts> = layers.iter().map(|l| layer(l)).collect();
+        let view = View::new(&layers.iter().collect::<Vec<_>>());
+        let shown: Vec<String> = view.files().map(|f| format!("{}:{}", f.entry.path, f.layer)).collect();
+        assert_eq!(shown, seen);
+        let gone: Vec<String> = view
+            .removed()
+            .map(|r| format!("{}:{} {:?} {}", r.entry.path, r.layer, r.how, r.by_layer))
+            .collect();
+        assert_eq!(gone, removed);
+    }
+
+    #[test]
+    fn the_highest_layer_wins_and_what_it_hides_is_told() {
+        check(&["f a\nf b", "f a"], &["/a:1", "/b:0"], &["/a:0 Replaced 1"]);
+        check(&["d d\nf d/x\nf e", "w d"], &["/e:0"], &["/d/x:0 Whiteout 1"]);
+        check(&["d d\nf d/x", "o d\nf d/y\nd d"], &["/d:1", "/d/y:1"], &["/d/x:0 Opaque 1"]);
+        check(&["f d/x", "f d"], &["/d:1"], &["/d/x:0 Replaced 1"]);
+        check(&["f d", "f d/x"], &["/d/x:1"], &["/d:0 Replaced 1"]);
+        check(&["f a", "w a", "f a"], &["/a:2"], &["/a:0 Whiteout 1"]);
+    }
+
+    #[test]
+    fn whiteouts_act_on_lower_layers_only_in_any_order() {
+        check(&["f d/x", "f d/x\nw d"], &["/d/x:1"], &["/d/x:0 Whiteout 1"]);
+        check(&["f x", "f x\nw x"], &["/x:1"], &["/x:0 Whiteout 1"]);
+        check(&["f ab\nf a/b", "w a"], &["/ab:0"], &["/a/b:0 Whiteout 1"]);
+        check(&["f a\nf b/c", "o /\nf n"], &["/n:1"], &["/a:0 Opaque 1", "/b/c:0 Opaque 1"]);
+    }
+
+    #[test]
+    fn links_are_followed_inside_the_root_and_loops_end() {
+        let only = layer(
+            "f usr/bin/x\nl bin usr/bin\nl e ../../../usr/bin/x\nl p /bin/x\nl c c\nl c1 c2\nl c2 c1\nh hard usr/bin/x",
+        );
+        let view = View::new(&[&only]);
+        let root = EntryPath::default();
+        let real = |path: &str| view.resolve(path.as_bytes(), &root).map(|f| f.data.path.to_string());
+        for path in ["/bin/x", "e", "p", "/bin/../bin/x", "../../bin/./x", "hard"] {
+            assert_eq!(real(path).as_deref(), Some("/usr/bin/x"), "{path}");
+        }
+        for path in ["c", "c1", "c1/x", "nothing"] {
+            assert_eq!(real(path), None, "{path}");
+        }
+        assert_eq!(view.find_in_path("x", "/sbin:/bin", &root).unwrap().entry.path, "usr/bin/x".into());
+        assert!(view.find_in_path("y", "/sbin:/bin", &root).is_none());
+        assert_eq!(view.resolve(b"x", &"bin".into()).unwrap().index, 0);
+        assert_eq!(view.list(&"bin".into()), [b"x".to_vec()]);
+        assert!(matches!(view.lookup(&"p".into()).unwrap().entry.kind, FileKind::Symlink(_)));
+    }
+
+    #[test]
+    fn a_hard_link_keeps_the_content_that_a_later_layer_removes() {
+        let (low, high) = (layer("f a\nh b a"), layer("w a"));
+        let view = View::new(&[&low, &high]);
+        let found = view.lookup(&"b".into()).unwrap();
+        assert_eq!((found.data_layer, found.data.path.clone()), (0, "a".into()));
+        assert!(view.is_visible(0, 0), "its content is seen by the other name");
+        assert!(!view.is_visible(1, 0));
+    }
 }

@@ -135,7 +135,7 @@ fn the_same_is_seen_when_an_archive_goes_by() {
         let mut seen = Seen::new();
         let format = sniff(&outer).unwrap();
         let read = walk_stream(&outer[..], outer.len() as u64, format, &nested, &mut |member| {
-            let all = seen.entry(member.inside.last().unwrap().clone()).or_insert_with(Vec::new);
+            let all = seen.entry(member.inside.last().unwrap().clone()).or_default();
             all.truncate(member.offset as usize);
             all.extend_from_slice(member.bytes);
         });

@@ -1,7 +1,7 @@
 rule kubelet_token_script : script
 {
     meta:
-        title = "use the pod's token to run commands in other pods"
+        title = "run commands in other pods with the pod's token"
         explanation = "A script reads the token that Kubernetes gives to a pod and runs commands through the kubelet of a node. Operators talk to the API server; only intruders go through kubelets."
         class = "malware"
         severity = "high"

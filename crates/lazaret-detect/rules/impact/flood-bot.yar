@@ -24,11 +24,25 @@ rule flood_bot : elf
         $maps = "/proc/net/tcp"
         $busybox = "/bin/busybox"
         $applet = "applet not found"
+        $low_udp = "udp_flood"
+        $low_tcp = "tcp_flood"
+        $low_syn = "syn_flood"
+        $low_http = "http_flood"
+        $low_get = "httpget_flood"
+        $low_ssl = "ssl_flood"
+        $low_loris = "slowloris_flood"
+        $worker = "http-flood"
+        $order_id = "bot_id"
+        $order_list = "target list"
+        $order_hit = "attacking %s"
+        $agent = "User-Agent: "
         $enable = "enable\x00system\x00shell\x00"
     condition:
         uint32(0) == 0x464c457f and (
             3 of ($flood_*) or
             (1 of ($flood_*) and 1 of ($stop, $killattack, $duck)) or
+            (3 of ($low_*) and 1 of ($order_*)) or
+            (1 of ($low_*, $worker) and 2 of ($order_*) and $agent) or
             ($source and $watchdog and $maps) or
             ($watchdog and $busybox and $applet and $maps) or
             ($enable and $busybox and $source)
@@ -41,6 +55,24 @@ rule flood_bot : elf
         HTTPFLOOD
         SYNFLOOD
     ENTRYPOINT ["/opt/app/agent"]
+*/
+/* example: fires on a flooder that is given its targets
+    ELF /usr/bin/web 0755
+        target list
+        http-flood worker %d
+        User-Agent: %s
+        attacking %s
+    ENTRYPOINT ["/usr/bin/web"]
+*/
+/* example: quiet on an intrusion detector that names floods and on a load generator
+    ELF /usr/bin/ids 0755
+        udp_flood
+        syn_flood
+        tcp_flood
+    ELF /usr/bin/loadgen 0755
+        attacking %s
+        User-Agent: loadgen
+    ENTRYPOINT ["/usr/bin/ids"]
 */
 /* example: quiet on a firewall that names one attack and on a game client
     ELF /usr/sbin/fwd 0755

@@ -23,7 +23,8 @@ impl Entry {
     /// None where the folder cannot be trusted.
     pub(super) fn in_folder(folder: &Path, version: &str) -> Option<Self> {
         let found = fs::symlink_metadata(folder).ok()?;
-        (found.is_dir() && only_ours(&found)).then(|| Self { file: folder.join(format!("byte-rules-{version}.bin")) })
+        (found.is_dir() && only_ours(&found))
+            .then(|| Self { file: folder.join(format!("byte-rules-{version}.bin")) })
     }
 
     /// What was compiled before, if it is whole and this engine takes it.

@@ -24,7 +24,15 @@ pub(super) fn of(bytes: &[u8], places: impl Iterator<Item = (usize, usize)>) -> 
         let (from, to) = run(bytes, start, end.min(start + LONGEST).min(bytes.len()));
         let piece: String = String::from_utf8_lossy(&bytes[from..to])
             .chars()
-            .map(|c| if c == '\t' || c == '\n' { ' ' } else if c.is_control() || c == '\u{fffd}' { '.' } else { c })
+            .map(|c| {
+                if c == '\t' || c == '\n' {
+                    ' '
+                } else if c.is_control() || c == '\u{fffd}' {
+                    '.'
+                } else {
+                    c
+                }
+            })
             .collect();
         let (piece, length) = (piece.trim(), out.chars().count());
         let joint = if out.is_empty() { "" } else { " … " };

@@ -29,7 +29,20 @@ const INSIDE_ARCHIVE: &str = "inside_archive";
 
 /// YARA modules for formats that no container runs. A rule that imports one is left out.
 const FOREIGN_MODULES: [&str; 14] = [
-    "pe", "dotnet", "dex", "macho", "lnk", "crx", "cuckoo", "magic", "vt", "zip", "olecf", "vba", "msi", "androguard",
+    "pe",
+    "dotnet",
+    "dex",
+    "macho",
+    "lnk",
+    "crx",
+    "cuckoo",
+    "magic",
+    "vt",
+    "zip",
+    "olecf",
+    "vba",
+    "msi",
+    "androguard",
 ];
 
 /// What reads the byte rules: a part of their version.
@@ -126,13 +139,13 @@ fn compile(sources: &[&Source], left_out: &mut Vec<String>) -> Result<yara_x::Ru
 
 /// The first line of the engine's message, at the line that it names.
 fn compile_error(source: &Source, message: &str) -> PackError {
-    let line = message
-        .lines()
-        .find_map(|line| line.trim_start().strip_prefix("--> "))
-        .and_then(|place| place.strip_prefix(source.origin.as_str())?.strip_prefix(':')?.split(':').next()?.parse().ok());
+    let line = message.lines().find_map(|line| line.trim_start().strip_prefix("--> ")).and_then(|place| {
+        place.strip_prefix(source.origin.as_str())?.strip_prefix(':')?.split(':').next()?.parse().ok()
+    });
     let mut reason = message.lines().next().unwrap_or("it does not compile").to_owned();
     // The label under the marked code says what is wrong with it.
-    if let Some(label) = message.lines().find_map(|l| l.split_once('^').map(|(_, label)| label.trim_start_matches('^').trim()))
+    if let Some(label) =
+        message.lines().find_map(|l| l.split_once('^').map(|(_, label)| label.trim_start_matches('^').trim()))
         && !label.is_empty()
     {
         reason = format!("{reason}: {label}");

@@ -47,7 +47,8 @@ impl<'r> ByteScanner<'r> {
     /// One sentence, when the content takes too long or the engine fails; it becomes a gap.
     pub fn scan(&mut self, subject: &Subject<'_>) -> Result<Vec<Fact>, String> {
         if self.rules.uses_globals {
-            self.set_globals(subject).map_err(|e| format!("the byte rules cannot be told of this file: {e}"))?;
+            self.set_globals(subject)
+                .map_err(|e| format!("the byte rules cannot be told of this file: {e}"))?;
         }
         let Self { rules, scanners } = self;
         let outcome = catch_unwind(AssertUnwindSafe(|| -> Result<Vec<Fact>, String> {
@@ -106,7 +107,8 @@ fn fact(rules: &ByteRules, subject: &Subject<'_>, rule: &yara_x::Rule<'_, '_>) -
     // The author's order is the order of importance: what is shown first is `$a`, not whatever
     // happens to stand first in the file.
     let places = || {
-        rule.patterns().filter_map(|pattern| pattern.matches().next().map(|m| (m.range().start, m.range().end)))
+        rule.patterns()
+            .filter_map(|pattern| pattern.matches().next().map(|m| (m.range().start, m.range().end)))
     };
     let kind = FactKind::ByteMatch { rule: id.clone(), excerpt: excerpt::of(subject.bytes, places()) };
     let Some((at, _)) = places().next() else { return Some(subject.fact(kind)) };

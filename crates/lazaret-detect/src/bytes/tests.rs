@@ -16,7 +16,12 @@ fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
     folder
 }
 
-fn matches(pack: &Pack, path: &str, inside: &[String], bytes: &[u8]) -> Vec<(String, Option<u32>, Option<u64>, String)> {
+fn matches(
+    pack: &Pack,
+    path: &str,
+    inside: &[String],
+    bytes: &[u8],
+) -> Vec<(String, Option<u32>, Option<u64>, String)> {
     let path = EntryPath::from(path);
     let subject = Subject { path: &path, inside, mode: 0o644, size: bytes.len() as u64, bytes, offset: 0 };
     let facts = pack.scanner().scan(&subject).unwrap();
@@ -37,7 +42,8 @@ fn the_engine_that_is_locked_is_the_one_in_the_version() {
 
 #[test]
 fn a_match_says_where_it_is_and_what_is_there() {
-    let rules = folder(&[("a.yar", "rule a { strings: $b = \"needle\" $c = \"hay\" condition: all of them }")]);
+    let rules =
+        folder(&[("a.yar", "rule a { strings: $b = \"needle\" $c = \"hay\" condition: all of them }")]);
     let pack = Pack::only(rules.path()).unwrap();
     let seen = matches(&pack, "/x", &[], b"hay stack\nthe needle there\n");
     assert_eq!(seen, [("a".to_owned(), Some(2), Some(14), "the needle there … hay stack".to_owned())]);
@@ -58,10 +64,13 @@ fn a_window_is_placed_in_the_whole_content() {
 #[test]
 fn other_peoples_packs_load_unchanged_with_the_variables_that_they_expect() {
     let rules = folder(&[
-        ("pack/many.yara", "import \"pe\"\nprivate rule p { condition: filesize > 0 }\n\
+        (
+            "pack/many.yara",
+            "import \"pe\"\nprivate rule p { condition: filesize > 0 }\n\
             rule one { meta: description = \"one thing\" severity = 80 condition: p and filename == \"x.sh\" and extension == \".sh\" }\n\
             rule two { condition: p and inside_archive and path == \"/a/b.zip\" }\n\
-            rule windows { condition: pe.is_pe }\n"),
+            rule windows { condition: pe.is_pe }\n",
+        ),
         ("index.yar", "// all of them\ninclude \"pack/many.yara\"\n"),
         (".git/no.yar", "not a rule"),
     ]);
@@ -69,7 +78,12 @@ fn other_peoples_packs_load_unchanged_with_the_variables_that_they_expect() {
     let described: Vec<String> = pack
         .rules()
         .iter()
-        .map(|r| format!("{} {} {} {}: {}", r.rule.id, r.rule.class, r.rule.severity, r.rule.confidence, r.rule.title))
+        .map(|r| {
+            format!(
+                "{} {} {} {}: {}",
+                r.rule.id, r.rule.class, r.rule.severity, r.rule.confidence, r.rule.title
+            )
+        })
         .collect();
     assert_eq!(
         described,
@@ -108,7 +122,10 @@ fn a_rule_that_does_not_compile_is_an_error_with_file_line_and_reason() {
 fn a_folder_without_rules_and_an_id_that_occurs_twice_are_errors() {
     assert!(matches!(Pack::only(folder(&[("README.md", "x")]).path()), Err(PackError::Empty { .. })));
     assert!(matches!(Pack::only("/nonexistent/rules".as_ref()), Err(PackError::Unreadable { .. })));
-    let (one, two) = (folder(&[("a.yar", "rule a { condition: true }")]), folder(&[("a.yar", "rule a { condition: false }")]));
+    let (one, two) = (
+        folder(&[("a.yar", "rule a { condition: true }")]),
+        folder(&[("a.yar", "rule a { condition: false }")]),
+    );
     let error = Pack::load(&[one.path().to_owned(), two.path().to_owned()], None).unwrap_err();
     assert!(matches!(error, PackError::Duplicate { .. }), "{error}");
 }
@@ -116,7 +133,9 @@ fn a_folder_without_rules_and_an_id_that_occurs_twice_are_errors() {
 #[test]
 fn the_byte_version_changes_with_byte_rules_only() {
     let sigma = |title: &str| {
-        format!("title: {title}\nlogsource: {{category: process_creation, product: linux}}\ndetection: {{s: {{Image: x}}, condition: s}}\n")
+        format!(
+            "title: {title}\nlogsource: {{category: process_creation, product: linux}}\ndetection: {{s: {{Image: x}}, condition: s}}\n"
+        )
     };
     let versions = |yara: &str, title: &str| {
         let pack = Pack::only(folder(&[("a.yar", yara), ("b.yml", &sigma(title))]).path()).unwrap();
@@ -168,8 +187,16 @@ fn the_program_holds_no_rule_as_plain_text() {
 fn each_group_of_built_in_rules_is_small_enough_for_the_fast_search() {
     let pack = Pack::load(&[], None).unwrap();
     for shard in &pack.bytes.shards {
-        let atoms: usize = shard.iter().flat_map(|r| r.patterns().map(|p| p.atoms().count()).collect::<Vec<_>>()).sum();
-        let shortest = shard.iter().flat_map(|r| r.patterns().flat_map(|p| p.atoms().map(|a| a.as_slice().len()).collect::<Vec<_>>()).collect::<Vec<_>>()).min();
+        let atoms: usize =
+            shard.iter().flat_map(|r| r.patterns().map(|p| p.atoms().count()).collect::<Vec<_>>()).sum();
+        let shortest = shard
+            .iter()
+            .flat_map(|r| {
+                r.patterns()
+                    .flat_map(|p| p.atoms().map(|a| a.as_slice().len()).collect::<Vec<_>>())
+                    .collect::<Vec<_>>()
+            })
+            .min();
         let names: Vec<&str> = shard.iter().map(|r| r.identifier()).collect();
         assert!(atoms <= 64, "{atoms} atoms in {names:?}");
         assert!(shortest >= Some(3), "an atom of {shortest:?} bytes in {names:?}");

@@ -1,5 +1,5 @@
 use lazaret_model::{
-    BehaviourKind, Class, Confidence, EntryPath, Evidence, FactKind, Finding, IndicatorKind, Location, Reach, Rule,
+    BehaviourKind, Class, Confidence, EntryPath, Evidence, FactKind, Finding, Indicator, IndicatorKind, Location, Reach, Rule,
     Severity,
 };
 
@@ -37,7 +37,7 @@ impl Check for MinerOnStartPath {
         &["LABEL org.opencontainers.image.title=tomcat\n\
            FILE /usr/local/bin/start.sh 0755\n    #!/bin/sh\n    /usr/sbin/httpd-worker -o \
            stratum+tcp://pool.example.invalid:3333 -u \
-           44AFFq5kSiGBoZ4NMDwYtN18obc8AemS33DBLWs3H7otXft3XjrpDtQGv7SqSsaBYBb98uNbr2VBBEt7f2wfn3RVGQBEP3A -p x &\n    \
+           45pcgDPVx93YePVNh7QbYFRY6V8L26qKk3E86fi9DNYH3vY1WhycjSW3epTDMqpGasZVexrg1HdANLK2LMtTs6JqMtN18WK -p x &\n    \
            exec catalina.sh run\n\
            ELF /usr/sbin/httpd-worker 0755\n    httpd\n\
            ENTRYPOINT [\"/usr/local/bin/start.sh\"]"]
@@ -47,11 +47,11 @@ impl Check for MinerOnStartPath {
         &[
             // A block list names pools and wallets and starts nothing of it.
             "FILE /etc/blocklist/pools.txt 0644\n    stratum+tcp://pool.example.invalid:3333\n    \
-             44AFFq5kSiGBoZ4NMDwYtN18obc8AemS33DBLWs3H7otXft3XjrpDtQGv7SqSsaBYBb98uNbr2VBBEt7f2wfn3RVGQBEP3A\n\
+             45pcgDPVx93YePVNh7QbYFRY6V8L26qKk3E86fi9DNYH3vY1WhycjSW3epTDMqpGasZVexrg1HdANLK2LMtTs6JqMtN18WK\n\
              ELF /usr/sbin/filterd 0755\n    filterd\n\
              ENTRYPOINT [\"/usr/sbin/filterd\"]",
             // A wallet in the environment of a shop that takes payments.
-            "ENV DONATE=44AFFq5kSiGBoZ4NMDwYtN18obc8AemS33DBLWs3H7otXft3XjrpDtQGv7SqSsaBYBb98uNbr2VBBEt7f2wfn3RVGQBEP3A\n\
+            "ENV DONATE=45pcgDPVx93YePVNh7QbYFRY6V8L26qKk3E86fi9DNYH3vY1WhycjSW3epTDMqpGasZVexrg1HdANLK2LMtTs6JqMtN18WK\n\
              ELF /usr/bin/shop 0755\n    shop\n\
              ENTRYPOINT [\"/usr/bin/shop\"]",
         ]
@@ -83,8 +83,10 @@ struct Signs {
     pools: Vec<Seen>,
     /// Programs and configurations that mine, and command lines with a miner's options.
     evidence: Vec<Evidence>,
-    /// Whether some of the evidence is more than addresses.
+    /// Whether a rule is sure of a program or a command line that mines.
     mines: bool,
+    /// Whether a miner's configuration is read.
+    configured: bool,
     /// Names of the programs that carry a miner's marks.
     programs: Vec<String>,
     reach: Reach,
@@ -109,9 +111,12 @@ impl Signs {
         let mut evidence = Vec::new();
         let mut programs = Vec::new();
         let mut mines = false;
+        let mut configured = false;
         let mut reach = Reach::Removed;
 
-        for finding in earlier.iter().filter(|f| is_about_mining(&f.rule)) {
+        // What only prepares for mining (huge pages, registers) has honest users too.
+        let sure = |f: &&Finding| is_about_mining(&f.rule) && f.confidence == Confidence::High;
+        for finding in earlier.iter().filter(sure) {
             let at = finding.location();
             let acting = acts(at, finding.reach);
             if acting >= Reach::Reachable {
@@ -125,7 +130,7 @@ impl Signs {
             if let FactKind::MinerConfig { keys } = &fact.kind {
                 let acting = acts_with(case, layer, &fact.path);
                 if acting >= Reach::Reachable {
-                    mines = true;
+                    configured = true;
                     reach = reach.max(acting);
                     let what = format!("a miner's configuration ({})", keys.join(", "));
                     evidence.push(case.evidence(layer, fact, what));
@@ -154,7 +159,11 @@ impl Signs {
                 programs.extend(argv.first().map(|p| p.rsplit('/').next().unwrap_or(p).to_owned()));
             }
         }
-        Self { wallets, pools, evidence, mines, programs, reach }
+        let mut pools = pools;
+        if pools.is_empty() && !wallets.is_empty() {
+            pools.extend(worked_for(case, &wallets));
+        }
+        Self { wallets, pools, evidence, mines, configured, programs, reach }
     }
 
     /// The sentence and the evidence that stands first, or nothing.
@@ -162,12 +171,18 @@ impl Signs {
         let wallet = self.wallets.first().map(|seen| seen.indicator.value.as_str());
         let pool = self.pools.first().map(|seen| seen.indicator.value.as_str());
         let when = if self.reach == Reach::Starts { "as soon as it starts" } else { "once it runs" };
-        let message = match (wallet, pool, self.mines) {
-            (Some(wallet), Some(pool), _) => format!("it mines {when}, for wallet {wallet} at {pool}"),
-            (Some(wallet), None, true) => format!("it starts a miner {when}, for wallet {wallet}"),
-            (None, Some(pool), true) => format!("it starts a miner {when}, at {pool}"),
+        // Only a scheme of its own tells a mining pool from a pool of databases.
+        let stratum = pool.is_some_and(|pool| pool.contains("://"));
+        let message = match (wallet, pool) {
+            (Some(wallet), Some(pool)) => format!("it mines {when}, for wallet {wallet} at {pool}"),
+            (Some(wallet), None) if self.mines || self.configured => {
+                format!("it starts a miner {when}, for wallet {wallet}")
+            }
+            (None, Some(pool)) if self.mines || (self.configured && stratum) => {
+                format!("it starts a miner {when}, at {pool}")
+            }
             // A miner without a place to go: whoever runs it must give one, or it hides it.
-            (None, None, true) if !self.named_openly() => {
+            (None, None) if self.mines && !self.named_openly() => {
                 format!("it starts a miner {when} under another name")
             }
             _ => return None,
@@ -188,6 +203,48 @@ impl Signs {
     fn open(&self, case: &Case<'_>) -> bool {
         case.claims.mines() || (self.wallets.is_empty() && self.named_openly())
     }
+}
+
+/// Options with which miners are told where to work.
+const PLACES: &[&str] = &[
+    "-o", "-r", "-P", "-h", "-a", "--url", "--pool", "--host", "--server", "--daemon-rpc-address", "--daemon-address",
+    "--stratum", "--node", "-S", "--proxy",
+];
+
+/// Places given to the very process that is also given a wallet: `-w WALLET -r host:port`. A wallet
+/// and an endpoint in two different processes say nothing about each other.
+fn worked_for(case: &Case<'_>, wallets: &[Seen]) -> Vec<Seen> {
+    let mut places = Vec::new();
+    for (behaviour, argv) in case.processes() {
+        if !argv.iter().any(|a| wallets.iter().any(|w| a.contains(bare(&w.indicator.value)))) {
+            continue;
+        }
+        for (at, argument) in argv.iter().enumerate().skip(1) {
+            let (option, value) = match argument.split_once('=') {
+                Some((option, value)) => (option, value),
+                None => (argv[at - 1].as_str(), argument.as_str()),
+            };
+            if !PLACES.contains(&option) || !is_endpoint(value) {
+                continue;
+            }
+            places.push(Seen {
+                indicator: Indicator::new(IndicatorKind::Pool, value),
+                location: behaviour.because.first().cloned().unwrap_or(Location::Image),
+                reach: Case::phase_reach(behaviour.phase),
+                excerpt: argv.join(" "),
+            });
+        }
+    }
+    places
+}
+
+/// `[scheme://]name.domain:port`.
+fn is_endpoint(text: &str) -> bool {
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let Some((host, port)) = rest.trim_end_matches('/').rsplit_once(':') else { return false };
+    host.contains('.')
+        && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b))
+        && port.parse::<u16>().is_ok()
 }
 
 /// Whether a file can act: itself, or as configuration beside a program that does.

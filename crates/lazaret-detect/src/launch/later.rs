@@ -61,7 +61,14 @@ fn cron_line(line: &str, with_user: bool) -> Option<(Option<&str>, &str)> {
 }
 
 /// Runs the lines of a crontab.
-fn crontab(paper: &mut Paper<'_>, path: &str, text: &str, chain: &[Location], numbered: bool, certainty: Certainty) {
+fn crontab(
+    paper: &mut Paper<'_>,
+    path: &str,
+    text: &str,
+    chain: &[Location],
+    numbered: bool,
+    certainty: Certainty,
+) {
     let with_user = has_user(path);
     let mut search = DEFAULT_PATH.to_owned();
     for (number, line) in text.lines().enumerate() {
@@ -128,7 +135,9 @@ pub(super) fn follow(paper: &mut Paper<'_>) {
     if let Some(found) = paper.find("/etc/crontab").filter(Found::is_file) {
         table(paper, &found, certainty);
     }
-    for dir in ["/etc/cron.hourly", "/etc/cron.daily", "/etc/cron.weekly", "/etc/cron.monthly", "/etc/periodic"] {
+    for dir in
+        ["/etc/cron.hourly", "/etc/cron.daily", "/etc/cron.weekly", "/etc/cron.monthly", "/etc/periodic"]
+    {
         programs(paper, dir, certainty, &[]);
     }
     for plant in planted {
@@ -177,7 +186,13 @@ fn booted_by(paper: &Paper<'_>) -> bool {
 fn units(paper: &mut Paper<'_>) {
     let booted = booted_by(paper);
     let certainty = if booted { Certainty::Will } else { Certainty::May };
-    let dirs = ["/etc/systemd/system", "/etc/systemd/user", "/usr/lib/systemd/system", "/lib/systemd/system", "/usr/local/lib/systemd/system"];
+    let dirs = [
+        "/etc/systemd/system",
+        "/etc/systemd/user",
+        "/usr/lib/systemd/system",
+        "/lib/systemd/system",
+        "/usr/local/lib/systemd/system",
+    ];
     let mut seen = std::collections::BTreeSet::new();
     for dir in dirs {
         for found in below(paper, dir) {
@@ -217,7 +232,9 @@ fn units(paper: &mut Paper<'_>) {
 fn logins(paper: &mut Paper<'_>) {
     paper.begin(Phase::Login);
     let mut files: Vec<Found<'_>> = Vec::new();
-    for name in ["/etc/profile", "/etc/bash.bashrc", "/etc/bashrc", "/etc/zsh/zshrc", "/etc/zshrc", "/etc/zprofile"] {
+    for name in
+        ["/etc/profile", "/etc/bash.bashrc", "/etc/bashrc", "/etc/zsh/zshrc", "/etc/zshrc", "/etc/zprofile"]
+    {
         files.extend(paper.find(name).filter(Found::is_file));
     }
     for found in below(paper, "/etc/profile.d") {
@@ -228,7 +245,18 @@ fn logins(paper: &mut Paper<'_>) {
     let mut homes: Vec<String> = vec!["/root".to_owned()];
     homes.extend(paper.names("/home").into_iter().map(|n| format!("/home/{n}")));
     for home in homes {
-        for name in [".bashrc", ".bash_profile", ".bash_login", ".profile", ".bash_aliases", ".bash_logout", ".zshrc", ".zprofile", ".zshenv", ".ashrc"] {
+        for name in [
+            ".bashrc",
+            ".bash_profile",
+            ".bash_login",
+            ".profile",
+            ".bash_aliases",
+            ".bash_logout",
+            ".zshrc",
+            ".zprofile",
+            ".zshenv",
+            ".ashrc",
+        ] {
             files.extend(paper.find(&format!("{home}/{name}")).filter(Found::is_file));
         }
     }

@@ -163,10 +163,18 @@ fn history_run(step: &str) -> Option<String> {
     let mut text = owned.as_str();
     if let Some(rest) = text.strip_prefix('|') {
         // The arguments end where the shell begins.
-        let at = ["/bin/sh -c ", "/bin/bash -c ", "/bin/ash -c "].iter().filter_map(|s| rest.find(s)).min()?;
+        let at =
+            ["/bin/sh -c ", "/bin/bash -c ", "/bin/ash -c "].iter().filter_map(|s| rest.find(s)).min()?;
         text = &rest[at..];
     }
-    for shell in ["/bin/sh -c ", "/bin/bash -c ", "/bin/ash -c ", "/bin/bash -o pipefail -c ", "/bin/sh -ec ", "/bin/bash -exc "] {
+    for shell in [
+        "/bin/sh -c ",
+        "/bin/bash -c ",
+        "/bin/ash -c ",
+        "/bin/bash -o pipefail -c ",
+        "/bin/sh -ec ",
+        "/bin/bash -exc ",
+    ] {
         if let Some(rest) = text.strip_prefix(shell) {
             let rest = rest.trim_start();
             return (!rest.starts_with("#(nop)")).then(|| rest.to_owned());

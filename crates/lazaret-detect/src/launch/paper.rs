@@ -351,8 +351,12 @@ impl World for Paper<'_> {
         let known = content.known().map(str::to_owned);
         let op = if append { FileOp::Append } else { FileOp::Write };
         let shown = known.clone().or_else(|| (!content.text.is_empty()).then(|| content.text.clone()));
-        let kind =
-            BehaviourKind::File { op, path: path.text.clone(), content: shown.clone(), by: hand.by.to_owned() };
+        let kind = BehaviourKind::File {
+            op,
+            path: path.text.clone(),
+            content: shown.clone(),
+            by: hand.by.to_owned(),
+        };
         self.state(kind, hand.certainty, hand.because.to_vec());
         let Some(place) = path.known().map(|p| EntryPath::clean(p.as_bytes()).to_string()) else { return };
         if let Some(text) = &shown
@@ -366,13 +370,9 @@ impl World for Paper<'_> {
             });
         }
         let mut whole = known.map(|_| Value { fetched: None, ..content.clone() });
-        if append
-            && let Some(added) = &whole
-        {
+        if append && let Some(added) = &whole {
             whole = match self.peek(&place, hand.certainty) {
-                Held::Text(mut before) => {
-                    before.push(added, self.limits.value_bytes).then_some(before)
-                }
+                Held::Text(mut before) => before.push(added, self.limits.value_bytes).then_some(before),
                 Held::Absent => whole,
                 _ => None,
             };

@@ -47,7 +47,8 @@ impl<'a> Process<'a> {
             search.split(':').map(|dir| format!("{}/{called}", dir.trim_end_matches('/'))).collect()
         };
         // What an earlier step put there comes before what the image holds.
-        let written = candidates.iter().find(|p| paper.written.contains_key(*p) || paper.fetched(p).is_some());
+        let written =
+            candidates.iter().find(|p| paper.written.contains_key(*p) || paper.fetched(p).is_some());
         if let Some(path) = written.cloned() {
             let fetched = paper.fetched(&path);
             return Self { name, found: None, fetched, path: Some(path), start };
@@ -321,8 +322,7 @@ impl<'a> Process<'a> {
             return Ran { out: Value::unknown(""), status: Status::Unknown };
         }
         paper.running.push(frame);
-        let certainty =
-            if script.know == Know::Guess { Certainty::May } else { self.start.certainty };
+        let certainty = if script.know == Know::Guess { Certainty::May } else { self.start.certainty };
         let setup = Setup {
             name: program_name(&zero).to_owned(),
             zero,
@@ -376,9 +376,10 @@ impl<'a> Process<'a> {
             words.push(argument);
         }
         let interpreter = words.first().cloned().unwrap_or_default();
-        if let Some(found) = paper.find(&absolute("/", &interpreter)).or_else(|| {
-            paper.view.find_in_path(&interpreter, DEFAULT_PATH, &EntryPath::default())
-        }) {
+        if let Some(found) = paper
+            .find(&absolute("/", &interpreter))
+            .or_else(|| paper.view.find_in_path(&interpreter, DEFAULT_PATH, &EntryPath::default()))
+        {
             paper.mark(&found, self.start.certainty, &self.start.because);
         }
         let name = program_name(&interpreter).to_owned();
@@ -392,7 +393,8 @@ impl<'a> Process<'a> {
             return None;
         }
         // Another language: the interpreter is started on it, as the kernel does.
-        let nested = paper.find(&absolute("/", &interpreter)).and_then(|f| paper.text(&f, self.start.certainty));
+        let nested =
+            paper.find(&absolute("/", &interpreter)).and_then(|f| paper.text(&f, self.start.certainty));
         if nested.is_some_and(|t| t.starts_with("#!")) {
             let mut argv: Vec<Value> = words.into_iter().map(Value::sure).collect();
             argv.push(Value::sure(path));

@@ -13,6 +13,10 @@ use crate::shell::{Held, Ran, Start, Status, Value, World};
 
 /// Follows a supervisor into what it starts. None where the program is none.
 pub(super) fn follow(paper: &mut Paper<'_>, start: &Start, name: &str) -> Option<Ran> {
+    if name == "find" {
+        hooks(paper, start);
+        return None;
+    }
     match name {
         "supervisord" => supervisord(paper, start),
         "runsvdir" | "s6-svscan" | "runit" | "runit-init" | "svscan" => {
@@ -26,7 +30,9 @@ pub(super) fn follow(paper: &mut Paper<'_>, start: &Start, name: &str) -> Option
             }
         }
         "init" if paper.find("/etc/s6-overlay").is_some() || paper.find("/etc/services.d").is_some() => {
-            for dir in ["/etc/cont-init.d", "/etc/services.d", "/etc/s6-overlay/s6-rc.d", "/custom-cont-init.d"] {
+            for dir in
+                ["/etc/cont-init.d", "/etc/services.d", "/etc/s6-overlay/s6-rc.d", "/custom-cont-init.d"]
+            {
                 scripts(paper, start, dir);
                 services(paper, start, dir);
             }
@@ -92,10 +98,13 @@ fn supervisord(paper: &mut Paper<'_>, start: &Start) {
     let args = &start.argv[1..];
     let at = args.iter().position(|v| matches!(v.text.as_str(), "-c" | "--configuration"));
     let own = at.and_then(|at| args.get(at + 1)).and_then(Value::known).map(str::to_owned);
-    let own = own.or_else(|| args.iter().find_map(|v| v.text.strip_prefix("--configuration=").map(str::to_owned)));
+    let own =
+        own.or_else(|| args.iter().find_map(|v| v.text.strip_prefix("--configuration=").map(str::to_owned)));
     let files = match own {
         Some(file) => vec![absolute(&start.cwd, &file)],
-        None => ["/etc/supervisord.conf", "/etc/supervisor/supervisord.conf", "/supervisord.conf"].map(String::from).to_vec(),
+        None => ["/etc/supervisord.conf", "/etc/supervisor/supervisord.conf", "/supervisord.conf"]
+            .map(String::from)
+            .to_vec(),
     };
     let mut todo: Vec<String> = files.into_iter().rev().collect();
     let mut seen = Vec::new();
@@ -118,7 +127,8 @@ fn supervisord(paper: &mut Paper<'_>, start: &Start) {
             if section == "include" && key == "files" {
                 todo.extend(included(paper, &file, value));
             }
-            let is_program = ["program:", "eventlistener:", "fcgi-program:"].iter().any(|p| section.starts_with(p));
+            let is_program =
+                ["program:", "eventlistener:", "fcgi-program:"].iter().any(|p| section.starts_with(p));
             if is_program && key == "command" {
                 let because = later::at_line(&chain, number as u32 + 1);
                 run(paper, start, wrap::words(value).to_vec(), because);
@@ -151,4 +161,14 @@ pub(super) fn plain_env(path: &str) -> Rc<Vec<(String, Value)>> {
 pub(super) fn below<'a>(paper: &Paper<'a>, dir: &str) -> Vec<Found<'a>> {
     let dir = EntryPath::clean(dir.as_bytes());
     paper.view.below(&dir).filter(Found::is_file).take(4096).collect()
+}
+
+/// `find /docker-entrypoint.d -type f | while read f; do "$f"; done` is how entry points run what
+/// other layers put there. What `find` lists is not known to the loop, so a folder of hooks that is
+/// looked through is taken for run, as "may".
+fn hooks(paper: &mut Paper<'_>, start: &Start) {
+    let named = start.argv[1..].iter().filter_map(Value::known).find(|a| a.starts_with('/'));
+    let Some(dir) = named.map(|d| d.trim_end_matches('/').to_owned()).filter(|d| d.ends_with(".d")) else { return };
+    let may = Start { certainty: lazaret_model::Certainty::May, ..start.clone() };
+    scripts(paper, &may, &dir);
 }

@@ -69,7 +69,9 @@ impl<'a> YaraMeta<'a> {
         };
         let title = match (self.first("title"), described) {
             (Some(title), _) => title.to_owned(),
-            (None, Some(described)) => format!("hold what the rule {} describes: {described}", self.identifier),
+            (None, Some(described)) => {
+                format!("hold what the rule {} describes: {described}", self.identifier)
+            }
             (None, None) => format!("hold what the rule {} looks for", self.identifier),
         };
         Ok(Rule {
@@ -115,7 +117,8 @@ impl SigmaMeta {
 
     /// The rule's description in the words of the report.
     pub(crate) fn rule(&self, source: &Source, id: String, rule: &SigmaRule) -> Result<Rule, PackError> {
-        let word = |key: &str, reason: String| source.error(source.line_starting(key), format!("{key}: {reason}"));
+        let word =
+            |key: &str, reason: String| source.error(source.line_starting(key), format!("{key}: {reason}"));
         let class = match &self.class {
             Some(text) => text.parse::<Class>().map_err(|e| word("class", e.to_string()))?,
             None => Class::Malware,

@@ -58,7 +58,8 @@ impl Source {
 
 /// The rules that the program carries, in the order of their names.
 pub(crate) fn built_in() -> Result<Vec<Source>, PackError> {
-    let damaged = |e: io::Error| PackError::Engine(format!("the built-in rules are damaged ({e}); build again"));
+    let damaged =
+        |e: io::Error| PackError::Engine(format!("the built-in rules are damaged ({e}); build again"));
     let mut packed = Vec::new();
     ZlibDecoder::new(BUILT_IN).read_to_end(&mut packed).map_err(damaged)?;
     let mut rest = packed.as_slice();
@@ -106,7 +107,9 @@ pub(crate) fn below(root: &Path) -> Result<Vec<Source>, PackError> {
                 }
                 if entry.file_type().map_err(unreadable(&path))?.is_dir() {
                     folders.push(path);
-                } else if Language::of(&path).is_some() && fs::metadata(&path).map_err(unreadable(&path))?.is_file() {
+                } else if Language::of(&path).is_some()
+                    && fs::metadata(&path).map_err(unreadable(&path))?.is_file()
+                {
                     files.push(path);
                 }
             }
@@ -125,7 +128,8 @@ pub(crate) fn below(root: &Path) -> Result<Vec<Source>, PackError> {
         let file = fs::File::open(&path).map_err(unreadable(&path))?;
         file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(unreadable(&path))?;
         let origin = path.display().to_string();
-        let refuse = |reason: &str| PackError::Rule { file: origin.clone(), line: 1, reason: reason.to_owned() };
+        let refuse =
+            |reason: &str| PackError::Rule { file: origin.clone(), line: 1, reason: reason.to_owned() };
         if bytes.len() as u64 > LARGEST_FILE {
             return Err(refuse("the file is larger than 64 MiB, which no rule file is"));
         }
@@ -143,7 +147,8 @@ pub(crate) fn below(root: &Path) -> Result<Vec<Source>, PackError> {
 /// Whether a YARA file only includes others. Those are found by themselves, and to follow the
 /// includes as well would load each rule twice.
 fn is_index(source: &Source) -> bool {
-    let mut lines = source.text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with("//")).peekable();
+    let mut lines =
+        source.text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with("//")).peekable();
     source.language == Language::Yara
         && lines.peek().is_some()
         && lines.all(|line| line.starts_with("include ") || (line.starts_with("/*") && line.ends_with("*/")))

@@ -88,9 +88,10 @@ impl Shell<'_> {
                 });
                 match found {
                     Some((true, _)) => Done::with(Status::True),
-                    Some((_, Some(path))) => {
-                        Done { status: Status::PlainTrue, ..Done::out(Value::plain(format!("{path}\n")), name) }
-                    }
+                    Some((_, Some(path))) => Done {
+                        status: Status::PlainTrue,
+                        ..Done::out(Value::plain(format!("{path}\n")), name)
+                    },
                     // Something may install it before.
                     _ => Done::with(Status::Unknown),
                 }
@@ -208,7 +209,7 @@ impl Shell<'_> {
                     _ => here,
                 }
             }
-            Some(name) if name == "/dev/stdin" => {
+            Some("/dev/stdin") => {
                 let value = plan.input.value.clone().unwrap_or_else(|| Value::unknown("$(</dev/stdin)"));
                 return self.run_value(&value, "source", plan, piped, line);
             }
@@ -269,7 +270,8 @@ impl Shell<'_> {
     fn command(&mut self, args: &[Value], plan: &Plan, piped: bool, line: u32) -> Option<Done> {
         match args.first().and_then(Value::known) {
             Some("-v" | "-V") => {
-                let rest: Vec<Value> = [Value::sure("type")].into_iter().chain(args[1..].iter().cloned()).collect();
+                let rest: Vec<Value> =
+                    [Value::sure("type")].into_iter().chain(args[1..].iter().cloned()).collect();
                 self.builtin("type", &rest, plan, piped, line)
             }
             Some("-p" | "--") => self.command(&args[1..], plan, piped, line),

@@ -177,7 +177,8 @@ impl Shell<'_> {
     }
 
     fn redirect_file(&mut self, fd: Option<u32>, op: RedirectOp, path: Value, plan: &mut Plan, line: u32) {
-        if let Some(rest) = path.text.strip_prefix("/dev/tcp/").or_else(|| path.text.strip_prefix("/dev/udp/"))
+        if let Some(rest) =
+            path.text.strip_prefix("/dev/tcp/").or_else(|| path.text.strip_prefix("/dev/udp/"))
         {
             let (host, port) = rest.split_once('/').unwrap_or((rest, ""));
             let kind = BehaviourKind::Network {
@@ -189,9 +190,9 @@ impl Shell<'_> {
             let because = self.because(line);
             self.world.state(kind, self.certainty, because);
             if matches!(op, RedirectOp::Read | RedirectOp::ReadWrite) {
-                let fetched =
-                    super::value::Fetched { url: path.text.clone(), by: vec![path.text.clone()] };
-                let value = Value { fetched: Some(Rc::new(fetched)), ..Value::unknown(format!("$(<{})", path.text)) };
+                let fetched = super::value::Fetched { url: path.text.clone(), by: vec![path.text.clone()] };
+                let value =
+                    Value { fetched: Some(Rc::new(fetched)), ..Value::unknown(format!("$(<{})", path.text)) };
                 let feed = Input { value: Some(value), fed_by: vec![path.text.clone()] };
                 if let Some(fd) = fd.filter(|fd| *fd > 2) {
                     self.descriptors.insert(fd, feed);
@@ -206,8 +207,12 @@ impl Shell<'_> {
             return;
         }
         match op {
-            RedirectOp::Read | RedirectOp::ReadWrite if fd.unwrap_or(0) == 0 || op == RedirectOp::ReadWrite => {
-                let value = self.content_of(&path, line).unwrap_or_else(|| Value::unknown(format!("$(<{})", path.text)));
+            RedirectOp::Read | RedirectOp::ReadWrite
+                if fd.unwrap_or(0) == 0 || op == RedirectOp::ReadWrite =>
+            {
+                let value = self
+                    .content_of(&path, line)
+                    .unwrap_or_else(|| Value::unknown(format!("$(<{})", path.text)));
                 plan.input = Input { value: Some(value), fed_by: Vec::new() };
             }
             RedirectOp::Read | RedirectOp::ReadWrite => {}
@@ -258,7 +263,13 @@ impl Shell<'_> {
     fn write(&mut self, path: Value, content: &Value, append: bool, hand: Hand<'_>) {
         if matches!(
             path.text.as_str(),
-            "/dev/null" | "/dev/stdout" | "/dev/stderr" | "/dev/tty" | "/dev/console" | "/dev/fd/1" | "/dev/fd/2"
+            "/dev/null"
+                | "/dev/stdout"
+                | "/dev/stderr"
+                | "/dev/tty"
+                | "/dev/console"
+                | "/dev/fd/1"
+                | "/dev/fd/2"
         ) || path.text.starts_with(">(")
         {
             return;

@@ -2,11 +2,11 @@
 
 use super::pattern;
 use super::state::Shell;
+use super::syntax::Word;
 use super::value::{Know, Value};
 use super::word::{self, Part};
 use super::world::{Held, Input, Status, Trouble};
 use super::{arithmetic, braces};
-use super::syntax::Word;
 
 /// Substitutions inside substitutions that are computed.
 const MAX_SUBSTITUTIONS: u32 = 24;
@@ -49,7 +49,8 @@ impl Shell<'_> {
         }
         let mut field = Field::default();
         let parts = word::parts(raw, line);
-        let alone = parts.iter().filter(|p| !matches!(p, Part::Text { text, .. } if text.is_empty())).count() == 1;
+        let alone =
+            parts.iter().filter(|p| !matches!(p, Part::Text { text, .. } if text.is_empty())).count() == 1;
         for (position, part) in parts.into_iter().enumerate() {
             match part {
                 Part::Text { mut text, quoted } => {
@@ -106,9 +107,9 @@ impl Shell<'_> {
             Some(Some(text)) => text.to_owned(),
             _ => " \t\n".to_owned(),
         };
-        let mut pieces = value.text.split(|c| separators.contains(c)).peekable();
+        let pieces = value.text.split(|c| separators.contains(c));
         let mut first = true;
-        while let Some(piece) = pieces.next() {
+        for piece in pieces {
             if !first {
                 self.finish(field, out);
             }
@@ -117,8 +118,7 @@ impl Shell<'_> {
                 continue;
             }
             field.glob |= piece.contains(['*', '?', '[']);
-            let part =
-                Value { text: piece.to_owned(), know: value.know, fetched: value.fetched.clone() };
+            let part = Value { text: piece.to_owned(), know: value.know, fetched: value.fetched.clone() };
             self.join(field.value.get_or_insert_with(Value::empty), &part, line);
         }
     }
@@ -269,9 +269,8 @@ impl Shell<'_> {
         }
         let open = body.find("[@]").or_else(|| body.find("[*]"))?;
         let name = &body[..open];
-        let name_is = |name: &str| {
-            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-        };
+        let name_is =
+            |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         if !name_is(name) {
             return None;
         }
@@ -357,7 +356,8 @@ impl Shell<'_> {
         if let Some(name) = body.strip_prefix('!')
             && !name.is_empty()
         {
-            let name_end = name.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(name.len());
+            let name_end =
+                name.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(name.len());
             let target = self.named(&name[..name_end]);
             return match target.known() {
                 Some(target) if target.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') => {
@@ -438,9 +438,8 @@ impl Shell<'_> {
             "PWD" => Value::plain(self.cwd.clone()),
             "HOME" => Value::plain(if self.is_root() { "/root" } else { "$HOME" }),
             "UID" | "EUID" if self.is_root() => Value::plain("0"),
-            "UID" | "EUID" | "RANDOM" | "SECONDS" | "HOSTNAME" | "PPID" | "BASHPID" | "LINENO" | "EPOCHSECONDS" => {
-                Value::unknown(format!("${name}"))
-            }
+            "UID" | "EUID" | "RANDOM" | "SECONDS" | "HOSTNAME" | "PPID" | "BASHPID" | "LINENO"
+            | "EPOCHSECONDS" => Value::unknown(format!("${name}")),
             "BASH_VERSION" => Value::plain("5"),
             "BASH_SOURCE" => Value::sure(self.zero.clone()),
             "IFS" => Value::sure(" \t\n"),

@@ -3,12 +3,13 @@
 
 use super::parse::{Chain, assignment, attach, file_redirect, rebuild};
 use super::scan;
-use super::world::Trouble;
 use super::syntax::{Node, Redirect, RedirectOp, Script, Simple, Word};
+use super::world::Trouble;
 
 /// Words that give a command its place and start none.
-const KEYWORDS: &[&str] =
-    &["if", "then", "else", "elif", "fi", "do", "done", "while", "until", "esac", "{", "}", "!", "in", "time"];
+const KEYWORDS: &[&str] = &[
+    "if", "then", "else", "elif", "fi", "do", "done", "while", "until", "esac", "{", "}", "!", "in", "time",
+];
 
 /// Splits text into words at blanks and operators; operators that stand alone become words.
 pub(super) fn words(text: &str, first: u32) -> Vec<Word> {

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use tree_sitter::{Node as Tree, ParseOptions, Parser};
 
 use super::loose;
-use super::world::Trouble;
 use super::syntax::{Assign, Assigned, CaseArm, Join, Node, Redirect, RedirectOp, Script, Simple, Word};
+use super::world::Trouble;
 
 /// Commands inside commands that are followed. Deeper ones are a trouble, never an overflow: all
 /// that walks the tree recurses at most this deep.
@@ -126,7 +126,10 @@ impl<'t> Reader<'t> {
             return;
         }
         match node.kind() {
-            "command" | "declaration_command" | "unset_command" | "variable_assignment"
+            "command"
+            | "declaration_command"
+            | "unset_command"
+            | "variable_assignment"
             | "variable_assignments" => {
                 // An error inside a word is the grammar's, not the script's, more often than not.
                 if node.has_error() {
@@ -321,7 +324,8 @@ impl<'t> Reader<'t> {
                 _ => {}
             }
         }
-        let mut node = body.unwrap_or_else(|| Node::Simple(Simple { line: self.line(node), ..Simple::default() }));
+        let mut node =
+            body.unwrap_or_else(|| Node::Simple(Simple { line: self.line(node), ..Simple::default() }));
         attach(&mut node, redirects, args);
         if after.is_empty() {
             return node;

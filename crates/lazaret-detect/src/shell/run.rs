@@ -4,12 +4,12 @@ use std::rc::Rc;
 
 use lazaret_model::Certainty;
 
+use super::parse;
 use super::pattern;
 use super::state::{Shell, Snapshot};
 use super::syntax::{CaseArm, Join, Node, Redirect, Word};
 use super::value::{Know, Value};
 use super::world::{Input, Status, Trouble};
-use super::parse;
 
 /// Where the script goes on after a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -557,7 +557,14 @@ impl Shell<'_> {
     }
 
     /// Calls a function.
-    pub(super) fn call(&mut self, name: &str, body: &Rc<Node>, args: Vec<Value>, input: &Input, piped: bool) -> Done {
+    pub(super) fn call(
+        &mut self,
+        name: &str,
+        body: &Rc<Node>,
+        args: Vec<Value>,
+        input: &Input,
+        piped: bool,
+    ) -> Done {
         self.called.insert(name.to_owned());
         let args = std::mem::replace(&mut self.args, args);
         let known = std::mem::replace(&mut self.args_known, true);
@@ -651,9 +658,10 @@ fn is_endless(test: &[Node]) -> bool {
 fn breaks(node: &Node) -> bool {
     let any = |nodes: &[Node]| nodes.iter().any(breaks);
     match node {
-        Node::Simple(simple) => {
-            simple.words.first().is_some_and(|w| matches!(w.raw.as_str(), "break" | "exit" | "return" | "exec"))
-        }
+        Node::Simple(simple) => simple
+            .words
+            .first()
+            .is_some_and(|w| matches!(w.raw.as_str(), "break" | "exit" | "return" | "exec")),
         Node::List(first, rest) => breaks(first) || rest.iter().any(|(_, n)| breaks(n)),
         Node::Group(body) | Node::Loose(body) => any(body),
         Node::If(arms, otherwise) => arms.iter().any(|(_, body)| any(body)) || any(otherwise),

@@ -18,6 +18,9 @@ pub(super) struct Variable {
     pub exported: bool,
 }
 
+/// A name that a function made its own, and what it was before.
+pub(super) type Local = (Rc<str>, Option<Rc<Variable>>);
+
 pub(super) type Variables = HashMap<Rc<str>, Rc<Variable>>;
 
 /// What a branch may change and another branch must not see.
@@ -47,7 +50,7 @@ pub(crate) struct Shell<'w> {
     /// How programs see the one that starts them.
     pub(super) name: String,
     /// Saved values of `local` variables, innermost function last.
-    pub(super) locals: Vec<Vec<(Rc<str>, Option<Rc<Variable>>)>>,
+    pub(super) locals: Vec<Vec<Local>>,
     /// What descriptors opened by `exec` lead to.
     pub(super) descriptors: HashMap<u32, Input>,
     /// Descriptors above 2 that lead to the network.
@@ -168,6 +171,10 @@ impl<'w> Shell<'w> {
             self.args = before.args;
             self.cwd = before.cwd;
         }
+        // Two arms are compared name by name; with names without end that would be quadratic.
+        let names = self.vars.len() as u64 >> 4;
+        let site = self.site.clone();
+        self.world.spend(names, &|| site.at(1));
         self.merge(before.vars, arms.into_iter().map(|arm| arm.vars).collect());
     }
 

@@ -30,9 +30,17 @@ pub(crate) enum Assigned {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Redirect {
     /// `<`, `>`, `>>`, `>|`, `<>`, `&>`, `&>>`, `>&`, `<&`.
-    File { fd: Option<u32>, op: RedirectOp, target: Word },
+    File {
+        fd: Option<u32>,
+        op: RedirectOp,
+        target: Word,
+    },
     /// The text; `expand` is false where the delimiter was quoted.
-    HereDoc { text: String, expand: bool, line: u32 },
+    HereDoc {
+        text: String,
+        expand: bool,
+        line: u32,
+    },
     HereString(Word),
 }
 
@@ -43,7 +51,9 @@ pub(crate) enum RedirectOp {
     Append,
     ReadWrite,
     /// `>&`, `<&`, `&>`, with a file or a descriptor.
-    Both { append: bool },
+    Both {
+        append: bool,
+    },
     Duplicate,
 }
 

@@ -88,8 +88,8 @@ fn unary(shell: &mut Shell<'_>, operator: &str, value: &Value) -> Status {
             None => Status::PlainFalse,
         },
         "-t" => Status::PlainFalse,
-        "-e" | "-f" | "-d" | "-r" | "-s" | "-x" | "-w" | "-L" | "-h" | "-S" | "-p" | "-b" | "-c" | "-O" | "-G"
-        | "-k" | "-u" | "-g" => {
+        "-e" | "-f" | "-d" | "-r" | "-s" | "-x" | "-w" | "-L" | "-h" | "-S" | "-p" | "-b" | "-c" | "-O"
+        | "-G" | "-k" | "-u" | "-g" => {
             let Some(path) = value.known() else { return Status::Unknown };
             let path = shell.absolute(path);
             match (operator, shell.world.stat(&path)) {

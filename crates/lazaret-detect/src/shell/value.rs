@@ -48,9 +48,7 @@ impl Value {
         let mut text = String::with_capacity(bytes.len());
         for chunk in bytes.utf8_chunks() {
             text.push_str(chunk.valid());
-            text.extend(
-                chunk.invalid().iter().filter_map(|&b| char::from_u32(RAW_BYTES + u32::from(b))),
-            );
+            text.extend(chunk.invalid().iter().filter_map(|&b| char::from_u32(RAW_BYTES + u32::from(b))));
         }
         Self { text, know, fetched: None }
     }

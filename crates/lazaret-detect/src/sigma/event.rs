@@ -47,8 +47,7 @@ impl Event {
         event.set("User", if config.user.is_empty() { "root" } else { config.user.as_str() });
         match &behaviour.kind {
             BehaviourKind::Process { argv, image, parent, fed_by, stdin, downloaded } => {
-                let program = image.as_ref().or(argv.first());
-                event.set("Image", program.map(|name| rooted(name)));
+                event.set("Image", program(image.as_deref(), argv));
                 event.set("CommandLine", argv.join(" "));
                 event.set("Arguments", argv.clone());
                 event.set("ParentCommandLine", parent.clone());
@@ -88,7 +87,8 @@ impl Event {
 
     /// What the configuration states.
     pub fn of_config(config: &ImageConfig, platform: &str) -> Self {
-        let pairs = |list: &[(String, String)]| list.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>();
+        let pairs =
+            |list: &[(String, String)]| list.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>();
         let mut event = Self::new("image_config", platform);
         event.set("Entrypoint", config.entrypoint.join(" "));
         event.set("Cmd", config.cmd.join(" "));
@@ -138,6 +138,21 @@ impl Event {
 
 /// A program's path for rules: standard rules ask for `Image|endswith: '/bash'`, which a bare
 /// name must meet as well.
+/// Programs that are many, by the name they are called by.
+const MULTI_CALL: &[&str] = &["busybox", "toybox", "coreutils", "toolbox"];
+
+/// The program's path. A box of many tools is named by the tool: `nc` is `/bin/nc` also where that
+/// is a link to `/bin/busybox`, so that a rule for a tool holds wherever it comes from.
+fn program(image: Option<&str>, argv: &[String]) -> Option<String> {
+    let called = argv.first().map(String::as_str);
+    let Some(image) = image else { return called.map(rooted) };
+    let (folder, name) = image.rsplit_once('/').unwrap_or(("", image));
+    match called.map(crate::case::base_name) {
+        Some(called) if MULTI_CALL.contains(&name) && called != name => Some(format!("{folder}/{called}")),
+        _ => Some(rooted(image)),
+    }
+}
+
 fn rooted(program: &str) -> String {
     if program.contains('/') { program.to_owned() } else { format!("/{program}") }
 }

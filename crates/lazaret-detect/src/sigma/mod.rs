@@ -59,7 +59,8 @@ impl SigmaRules {
         let mut origins: Vec<&Source> = Vec::new();
         let mut filters = Vec::new();
         for source in sources {
-            let parsed = rsigma_parser::parse_sigma_yaml(&source.text).map_err(|e| refused(source, &e.to_string()))?;
+            let parsed =
+                rsigma_parser::parse_sigma_yaml(&source.text).map_err(|e| refused(source, &e.to_string()))?;
             if let Some(error) = parsed.errors.first() {
                 return Err(refused(source, error));
             }
@@ -115,7 +116,8 @@ impl SigmaRules {
             .iter()
             .filter_map(|result| {
                 let number = result.header.custom_attributes.get(NUMBER)?.as_u64()? as usize;
-                let fields = result.as_detection()?.matched_fields.iter().filter(|f| !f.negated && !f.value.is_null());
+                let fields =
+                    result.as_detection()?.matched_fields.iter().filter(|f| !f.negated && !f.value.is_null());
                 let fields = fields.map(|f| (f.field.clone(), in_words(&f.value))).collect();
                 Some((number, Hit { rule: self.rules.get(number)?, place, fields }))
             })

@@ -34,7 +34,12 @@ pub(crate) fn effects(paper: &mut Paper<'_>, start: &Start, name: &str) {
         }
         "sed" => {
             let in_place = args.iter().any(|v| {
-                v.text == "--in-place" || v.text.starts_with("--in-place=") || v.text.starts_with("-i") || v.text == "-ri" || v.text == "-Ei" || v.text == "-ni"
+                v.text == "--in-place"
+                    || v.text.starts_with("--in-place=")
+                    || v.text.starts_with("-i")
+                    || v.text == "-ri"
+                    || v.text == "-Ei"
+                    || v.text == "-ni"
             });
             if in_place {
                 let scripted = args.iter().any(|v| matches!(v.text.as_str(), "-e" | "-f" | "--expression"));
@@ -54,7 +59,10 @@ pub(crate) fn effects(paper: &mut Paper<'_>, start: &Start, name: &str) {
             }
         }
         "chattr" => {
-            let mode = args.iter().find(|v| v.text.starts_with(['+', '-', '=']) && v.text != "-R").map(|v| v.text.clone());
+            let mode = args
+                .iter()
+                .find(|v| v.text.starts_with(['+', '-', '=']) && v.text != "-R")
+                .map(|v| v.text.clone());
             let paths = args.iter().filter(|v| !v.text.starts_with(['+', '-', '=']));
             for path in paths {
                 hand.file(FileOp::Chmod, path, mode.clone());
@@ -190,9 +198,14 @@ impl Worker<'_, '_, '_> {
     fn copy(&mut self, args: &[Value]) {
         let into = args.iter().position(|v| matches!(v.text.as_str(), "-t" | "--target-directory"));
         let into = into.and_then(|at| args.get(at + 1)).cloned();
-        let makes_dir = self.name == "install" && args.iter().any(|v| matches!(v.text.as_str(), "-d" | "--directory"));
-        let mut paths: Vec<Value> =
-            operands(args, &["-t", "--target-directory", "-m", "-o", "-g", "-S", "--mode", "--owner", "--group", "-e"]).cloned().collect();
+        let makes_dir =
+            self.name == "install" && args.iter().any(|v| matches!(v.text.as_str(), "-d" | "--directory"));
+        let mut paths: Vec<Value> = operands(
+            args,
+            &["-t", "--target-directory", "-m", "-o", "-g", "-S", "--mode", "--owner", "--group", "-e"],
+        )
+        .cloned()
+        .collect();
         if makes_dir {
             return;
         }
@@ -206,7 +219,9 @@ impl Worker<'_, '_, '_> {
             || paths.len() > 1
             || matches!(self.paper.stat(&place), Held::Directory);
         for source in paths.into_iter().take(64) {
-            let content = if self.name == "ln" && args.iter().any(|v| v.text.starts_with('-') && v.text.contains('s')) {
+            let content = if self.name == "ln"
+                && args.iter().any(|v| v.text.starts_with('-') && v.text.contains('s'))
+            {
                 // What is written is a name; what is read there is the other file's content.
                 Value { text: source.text.clone(), ..self.content(&source.text) }
             } else {

@@ -13,7 +13,17 @@ use crate::shell::Status;
 pub(super) fn is_shell(name: &str) -> bool {
     matches!(
         name,
-        "sh" | "bash" | "dash" | "ash" | "zsh" | "ksh" | "ksh93" | "mksh" | "rbash" | "-bash" | "-sh" | "hush"
+        "sh" | "bash"
+            | "dash"
+            | "ash"
+            | "zsh"
+            | "ksh"
+            | "ksh93"
+            | "mksh"
+            | "rbash"
+            | "-bash"
+            | "-sh"
+            | "hush"
     )
 }
 
@@ -23,8 +33,27 @@ pub(super) fn runs_code(name: &str) -> bool {
     is_shell(name)
         || matches!(
             base,
-            "python" | "perl" | "ruby" | "php" | "node" | "nodejs" | "lua" | "java" | "deno" | "bun" | "pwsh"
-                | "tclsh" | "Rscript" | "groovy" | "pypy" | "gcc" | "cc" | "make" | "insmod" | "dpkg" | "rpm"
+            "python"
+                | "perl"
+                | "ruby"
+                | "php"
+                | "node"
+                | "nodejs"
+                | "lua"
+                | "java"
+                | "deno"
+                | "bun"
+                | "pwsh"
+                | "tclsh"
+                | "Rscript"
+                | "groovy"
+                | "pypy"
+                | "gcc"
+                | "cc"
+                | "make"
+                | "insmod"
+                | "dpkg"
+                | "rpm"
         )
 }
 
@@ -38,8 +67,26 @@ pub(super) fn only_names_files(name: &str) -> bool {
     is_silent(name)
         || matches!(
             name,
-            "echo" | "printf" | "ls" | "stat" | "file" | "dirname" | "basename" | "du" | "find" | "test" | "[" | "grep"
-                | "egrep" | "readlink" | "realpath" | "getent" | "id" | "sha256sum" | "md5sum" | "strip"
+            "echo"
+                | "printf"
+                | "ls"
+                | "stat"
+                | "file"
+                | "dirname"
+                | "basename"
+                | "du"
+                | "find"
+                | "test"
+                | "["
+                | "grep"
+                | "egrep"
+                | "readlink"
+                | "realpath"
+                | "getent"
+                | "id"
+                | "sha256sum"
+                | "md5sum"
+                | "strip"
         )
 }
 
@@ -47,18 +94,46 @@ pub(super) fn only_names_files(name: &str) -> bool {
 pub(super) fn is_silent(name: &str) -> bool {
     matches!(
         name,
-        "chmod" | "chown" | "chgrp" | "mkdir" | "rmdir" | "rm" | "cp" | "mv" | "ln" | "touch" | "sleep" | "install"
-            | "chattr" | "kill" | "pkill" | "killall" | "truncate" | "sync" | "mount" | "umount" | "setcap"
-            | "setfacl" | "unlink" | "mknod" | "mkfifo" | "modprobe" | "insmod" | "usermod" | "groupmod" | "shred"
+        "chmod"
+            | "chown"
+            | "chgrp"
+            | "mkdir"
+            | "rmdir"
+            | "rm"
+            | "cp"
+            | "mv"
+            | "ln"
+            | "touch"
+            | "sleep"
+            | "install"
+            | "chattr"
+            | "kill"
+            | "pkill"
+            | "killall"
+            | "truncate"
+            | "sync"
+            | "mount"
+            | "umount"
+            | "setcap"
+            | "setfacl"
+            | "unlink"
+            | "mknod"
+            | "mkfifo"
+            | "modprobe"
+            | "insmod"
+            | "usermod"
+            | "groupmod"
+            | "shred"
     )
 }
 
 /// How a program is expected to end.
 pub(super) fn status(name: &str) -> Status {
     match name {
-        "grep" | "egrep" | "fgrep" | "zgrep" | "pgrep" | "pidof" | "diff" | "cmp" | "getent" | "ping" | "nc" | "ncat"
-        | "mountpoint" | "id" | "stat" | "ls" | "dpkg" | "rpm" | "ps" | "expr" | "timeout" | "pg_isready"
-        | "mysqladmin" | "systemctl" | "find" | "awk" | "lsof" | "ss" | "netstat" | "iptables" | "docker" => Status::Unknown,
+        "grep" | "egrep" | "fgrep" | "zgrep" | "pgrep" | "pidof" | "diff" | "cmp" | "getent" | "ping"
+        | "nc" | "ncat" | "mountpoint" | "id" | "stat" | "ls" | "dpkg" | "rpm" | "ps" | "expr"
+        | "timeout" | "pg_isready" | "mysqladmin" | "systemctl" | "find" | "awk" | "lsof" | "ss"
+        | "netstat" | "iptables" | "docker" => Status::Unknown,
         "echo" | "printf" | "cat" | "sleep" => Status::True,
         _ => Status::Fine,
     }

@@ -13,17 +13,55 @@ pub(crate) fn is_fetcher(name: &str) -> bool {
     is_downloader(name)
         || matches!(
             name,
-            "nc" | "ncat" | "netcat" | "nc.traditional" | "nc.openbsd" | "socat" | "telnet" | "ssh" | "scp" | "sftp"
-                | "ftp" | "tftp" | "rsync" | "openssl" | "pip" | "pip3" | "npm" | "svn" | "lftp" | "nmap" | "masscan"
-                | "docker" | "kubectl" | "redis-cli"
+            "nc" | "ncat"
+                | "netcat"
+                | "nc.traditional"
+                | "nc.openbsd"
+                | "socat"
+                | "telnet"
+                | "ssh"
+                | "scp"
+                | "sftp"
+                | "ftp"
+                | "tftp"
+                | "rsync"
+                | "openssl"
+                | "pip"
+                | "pip3"
+                | "npm"
+                | "svn"
+                | "lftp"
+                | "nmap"
+                | "masscan"
+                | "docker"
+                | "kubectl"
+                | "redis-cli"
         )
 }
 
 fn is_downloader(name: &str) -> bool {
     matches!(
         name,
-        "curl" | "wget" | "wget2" | "fetch" | "aria2c" | "axel" | "git" | "lwp-download" | "lwp-request" | "GET"
-            | "http" | "https" | "xh" | "lynx" | "w3m" | "links" | "curlie" | "hurl" | "ftpget" | "uclient-fetch"
+        "curl"
+            | "wget"
+            | "wget2"
+            | "fetch"
+            | "aria2c"
+            | "axel"
+            | "git"
+            | "lwp-download"
+            | "lwp-request"
+            | "GET"
+            | "http"
+            | "https"
+            | "xh"
+            | "lynx"
+            | "w3m"
+            | "links"
+            | "curlie"
+            | "hurl"
+            | "ftpget"
+            | "uclient-fetch"
     )
 }
 
@@ -81,7 +119,10 @@ pub(crate) fn connections(paper: &mut Paper<'_>, start: &Start, name: &str) {
     // Text is handed on by these, and by shells, not connected to.
     let hands_on = super::is_shell(name)
         || super::wrap::is_wrapper(name)
-        || matches!(name, "echo" | "printf" | "sed" | "grep" | "awk" | "cat" | "tee" | "test" | "[" | "export");
+        || matches!(
+            name,
+            "echo" | "printf" | "sed" | "grep" | "awk" | "cat" | "tee" | "test" | "[" | "export"
+        );
     if hands_on {
         return;
     }
@@ -117,7 +158,10 @@ pub(crate) fn connections(paper: &mut Paper<'_>, start: &Start, name: &str) {
                 let short = v.text.starts_with('-') && !v.text.starts_with("--");
                 short && v.text.contains('l') || v.text == "--listen"
             });
-            let mut plain = value_free(args, &["-e", "-c", "-w", "-p", "-s", "-i", "-q", "-x", "-X", "--exec", "--sh-exec"]);
+            let mut plain = value_free(
+                args,
+                &["-e", "-c", "-w", "-p", "-s", "-i", "-q", "-x", "-X", "--exec", "--sh-exec"],
+            );
             if !listens && let Some(host) = plain.next() {
                 let port = plain.next().and_then(|p| p.parse().ok());
                 state(paper, start, name, Address { url: String::new(), host: host.to_owned(), port }, false);
@@ -127,7 +171,20 @@ pub(crate) fn connections(paper: &mut Paper<'_>, start: &Start, name: &str) {
             for operand in &operands {
                 let Some((kind, rest)) = operand.split_once(':') else { continue };
                 let kind = kind.to_ascii_lowercase();
-                let connects = ["tcp", "tcp4", "tcp6", "udp", "udp4", "openssl", "ssl", "tcp-connect", "tcp4-connect", "openssl-connect", "socks4", "proxy"];
+                let connects = [
+                    "tcp",
+                    "tcp4",
+                    "tcp6",
+                    "udp",
+                    "udp4",
+                    "openssl",
+                    "ssl",
+                    "tcp-connect",
+                    "tcp4-connect",
+                    "openssl-connect",
+                    "socks4",
+                    "proxy",
+                ];
                 if connects.contains(&kind.as_str()) {
                     let (host, port) = host_port(rest.split(',').next().unwrap_or(rest));
                     state(paper, start, name, Address { url: String::new(), host, port }, false);
@@ -137,7 +194,10 @@ pub(crate) fn connections(paper: &mut Paper<'_>, start: &Start, name: &str) {
         "ssh" | "scp" | "sftp" | "rsync" => {
             let port = args.iter().position(|v| matches!(v.text.as_str(), "-p" | "-P"));
             let port = port.and_then(|at| args.get(at + 1)).and_then(|v| v.text.parse().ok());
-            let skip = ["-p", "-P", "-i", "-o", "-L", "-R", "-D", "-l", "-F", "-c", "-J", "-E", "-S", "-W", "-b", "-e"];
+            let skip = [
+                "-p", "-P", "-i", "-o", "-L", "-R", "-D", "-l", "-F", "-c", "-J", "-E", "-S", "-W", "-b",
+                "-e",
+            ];
             for operand in value_free(args, &skip) {
                 let remote = operand.split(':').next().unwrap_or_default();
                 if name != "ssh" && !operand.contains(':') {
@@ -183,15 +243,83 @@ fn value_free<'v>(args: &'v [Value], with_value: &'v [&'v str]) -> impl Iterator
 }
 
 const CURL_VALUES: &[&str] = &[
-    "-o", "--output", "-H", "--header", "-d", "--data", "--data-binary", "--data-raw", "--data-urlencode", "-X",
-    "--request", "-A", "--user-agent", "-u", "--user", "-e", "--referer", "-b", "--cookie", "-c", "--cookie-jar", "-m",
-    "--max-time", "--connect-timeout", "--retry", "--retry-delay", "-x", "--proxy", "-T", "--upload-file", "-F",
-    "--form", "-w", "--write-out", "--cacert", "--cert", "--key", "-K", "--config", "--output-dir", "-C", "-D", "-r",
-    "--resolve", "--interface", "--limit-rate", "--unix-socket", "-Y", "-y", "-z", "--max-redirs", "--proto", "--ciphers",
+    "-o",
+    "--output",
+    "-H",
+    "--header",
+    "-d",
+    "--data",
+    "--data-binary",
+    "--data-raw",
+    "--data-urlencode",
+    "-X",
+    "--request",
+    "-A",
+    "--user-agent",
+    "-u",
+    "--user",
+    "-e",
+    "--referer",
+    "-b",
+    "--cookie",
+    "-c",
+    "--cookie-jar",
+    "-m",
+    "--max-time",
+    "--connect-timeout",
+    "--retry",
+    "--retry-delay",
+    "-x",
+    "--proxy",
+    "-T",
+    "--upload-file",
+    "-F",
+    "--form",
+    "-w",
+    "--write-out",
+    "--cacert",
+    "--cert",
+    "--key",
+    "-K",
+    "--config",
+    "--output-dir",
+    "-C",
+    "-D",
+    "-r",
+    "--resolve",
+    "--interface",
+    "--limit-rate",
+    "--unix-socket",
+    "-Y",
+    "-y",
+    "-z",
+    "--max-redirs",
+    "--proto",
+    "--ciphers",
 ];
 const WGET_VALUES: &[&str] = &[
-    "-O", "--output-document", "-P", "--directory-prefix", "-o", "-a", "-t", "-T", "--timeout", "--tries", "-U",
-    "--user-agent", "--header", "-i", "--post-data", "--user", "--password", "-e", "-Q", "-w", "--waitretry", "-l",
+    "-O",
+    "--output-document",
+    "-P",
+    "--directory-prefix",
+    "-o",
+    "-a",
+    "-t",
+    "-T",
+    "--timeout",
+    "--tries",
+    "-U",
+    "--user-agent",
+    "--header",
+    "-i",
+    "--post-data",
+    "--user",
+    "--password",
+    "-e",
+    "-Q",
+    "-w",
+    "--waitretry",
+    "-l",
 ];
 
 fn values_of(name: &str) -> &'static [&'static str] {
@@ -244,7 +372,8 @@ pub(crate) fn fetched(paper: &mut Paper<'_>, start: &Start, name: &str) -> Optio
     }
     let mut to: Option<String> = None;
     let mut dir: Option<String> = None;
-    let mut remote_name = !matches!(name, "curl" | "lwp-request" | "GET" | "http" | "https" | "xh" | "lynx" | "w3m" | "links");
+    let mut remote_name =
+        !matches!(name, "curl" | "lwp-request" | "GET" | "http" | "https" | "xh" | "lynx" | "w3m" | "links");
     let mut at = 0;
     while let Some(text) = args.get(at).map(|v| v.text.as_str()) {
         let next = || args.get(at + 1).map(|v| v.text.clone());
@@ -253,7 +382,9 @@ pub(crate) fn fetched(paper: &mut Paper<'_>, start: &Start, name: &str) -> Optio
             _ => "o",
         };
         let group = text.strip_prefix('-').filter(|t| !t.starts_with('-'));
-        if let Some(value) = text.strip_prefix("--output-document=").or_else(|| text.strip_prefix("--output=")) {
+        if let Some(value) =
+            text.strip_prefix("--output-document=").or_else(|| text.strip_prefix("--output="))
+        {
             to = Some(value.to_owned());
         } else if matches!(text, "--output" | "--output-document" | "--out") {
             to = next();
@@ -289,7 +420,11 @@ pub(crate) fn fetched(paper: &mut Paper<'_>, start: &Start, name: &str) -> Optio
         Some(path) => Some(path),
         None if remote_name => {
             let last = url.split(['?', '#']).next().unwrap_or(&url).rsplit('/').next().unwrap_or_default();
-            Some(if last.is_empty() || last.contains("://") { "index.html".to_owned() } else { last.to_owned() })
+            Some(if last.is_empty() || last.contains("://") {
+                "index.html".to_owned()
+            } else {
+                last.to_owned()
+            })
         }
         None => None,
     };

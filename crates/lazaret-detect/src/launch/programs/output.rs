@@ -223,12 +223,15 @@ fn bytes<'s>(change: impl Fn(&[u8], usize) -> Option<Vec<u8>> + 's) -> Change<'s
 impl<'s> Plan<'s> {
     fn of(name: &str, args: &[&'s str]) -> Option<Self> {
         let has = |flags: &[&str]| args.iter().any(|a| flags.contains(a));
-        let letter = |c: char| args.iter().any(|a| a.starts_with('-') && !a.starts_with("--") && a.contains(c));
+        let letter =
+            |c: char| args.iter().any(|a| a.starts_with('-') && !a.starts_with("--") && a.contains(c));
         let operands: Vec<&'s str> =
             args.iter().copied().filter(|a| !a.starts_with('-') || *a == "-").collect();
         let all = |change: Change<'s>| Some(Self { files: operands.clone(), change });
         match name {
-            "cat" | "tac" | "sort" | "uniq" | "fold" | "nl" if name == "cat" => all(whole(|t| Some(t.to_owned()))),
+            "cat" | "tac" | "sort" | "uniq" | "fold" | "nl" if name == "cat" => {
+                all(whole(|t| Some(t.to_owned())))
+            }
             "tac" => all(whole(|t| Some(t.lines().rev().map(|l| format!("{l}\n")).collect()))),
             "sort" => all(whole(move |t| {
                 let mut all: Vec<&str> = t.lines().collect();
@@ -254,8 +257,12 @@ impl<'s> Plan<'s> {
                 };
                 Some(Self { files, change })
             }
-            "openssl" if matches!(args.first(), Some(&"base64")) || has(&["-base64", "-a"]) && has(&["enc"]) => {
-                let plain = !args.iter().any(|a| a.starts_with("-aes") || a.starts_with("-des") || *a == "-k" || *a == "-pass");
+            "openssl"
+                if matches!(args.first(), Some(&"base64")) || has(&["-base64", "-a"]) && has(&["enc"]) =>
+            {
+                let plain = !args
+                    .iter()
+                    .any(|a| a.starts_with("-aes") || a.starts_with("-des") || *a == "-k" || *a == "-pass");
                 let at = args.iter().position(|a| *a == "-in").and_then(|at| args.get(at + 1));
                 (plain && letter('d')).then(|| Self {
                     files: at.into_iter().copied().collect(),
@@ -314,8 +321,11 @@ impl<'s> Plan<'s> {
         let n: usize = count.trim_start_matches(['+', '-']).parse().ok()?;
         let first = name == "head";
         let change = whole(move |t| {
-            let parts: Vec<&str> =
-                if by_bytes { t.split_inclusive(|_| true).collect() } else { t.split_inclusive('\n').collect() };
+            let parts: Vec<&str> = if by_bytes {
+                t.split_inclusive(|_| true).collect()
+            } else {
+                t.split_inclusive('\n').collect()
+            };
             let len = parts.len();
             let range = match (first, from_start, but) {
                 (true, _, true) => 0..len.saturating_sub(n),
@@ -495,11 +505,16 @@ fn decode_base(input: &[u8], wide: bool) -> Option<Vec<u8>> {
     let clean: Vec<u8> = input.iter().copied().filter(|b| !b.is_ascii_whitespace() && *b != b'=').collect();
     let good = clean
         .iter()
-        .position(|b| if wide { !(b.is_ascii_alphanumeric() || b"+/".contains(b)) } else { !(b.is_ascii_uppercase() || (b'2'..=b'7').contains(b)) })
+        .position(|b| {
+            if wide {
+                !(b.is_ascii_alphanumeric() || b"+/".contains(b))
+            } else {
+                !(b.is_ascii_uppercase() || (b'2'..=b'7').contains(b))
+            }
+        })
         .unwrap_or(clean.len());
     let mut end = good;
-    let encoding =
-        if wide { data_encoding::BASE64_NOPAD } else { data_encoding::BASE32_NOPAD };
+    let encoding = if wide { data_encoding::BASE64_NOPAD } else { data_encoding::BASE32_NOPAD };
     if wide && end % 4 == 1 {
         end -= 1;
     }
@@ -510,7 +525,8 @@ fn decode_base(input: &[u8], wide: bool) -> Option<Vec<u8>> {
 }
 
 fn decode_hex(input: &[u8]) -> Option<Vec<u8>> {
-    let clean: Vec<u8> = input.iter().copied().filter(u8::is_ascii_hexdigit).map(|b| b.to_ascii_lowercase()).collect();
+    let clean: Vec<u8> =
+        input.iter().copied().filter(u8::is_ascii_hexdigit).map(|b| b.to_ascii_lowercase()).collect();
     data_encoding::HEXLOWER.decode(&clean[..clean.len() & !1]).ok()
 }
 
@@ -566,7 +582,11 @@ fn translate(operands: &[&str], delete: bool, complement: bool, squeeze: bool) -
 
 fn set(text: &str) -> Option<Vec<char>> {
     let text = ansi(text);
-    let text = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).filter(|t| !t.starts_with(':')).unwrap_or(&text);
+    let text = text
+        .strip_prefix('[')
+        .and_then(|t| t.strip_suffix(']'))
+        .filter(|t| !t.starts_with(':'))
+        .unwrap_or(&text);
     let chars: Vec<char> = text.chars().collect();
     let mut out = Vec::new();
     let mut at = 0;

@@ -32,7 +32,8 @@ fn shape(name: &str) -> Option<Shape> {
         "tini" | "tini-static" | "docker-init" | "catatonit" | "krallin" => (&["-p", "-e"], 0),
         "dumb-init" => (&["-r", "--rewrite"], 0),
         "nohup" | "setsid" | "time" | "fakeroot" | "linux32" | "linux64" | "proxychains" | "proxychains4"
-        | "torsocks" | "torify" | "catchsegv" | "exec" | "eatmydata" | "with-contenv" | "unbuffer" | "faketime" => (&["-f", "-o"], 0),
+        | "torsocks" | "torify" | "catchsegv" | "exec" | "eatmydata" | "with-contenv" | "unbuffer"
+        | "faketime" => (&["-f", "-o"], 0),
         "nice" => (&["-n", "--adjustment"], 0),
         "ionice" => (&["-c", "-n", "-p", "--class", "--classdata"], 0),
         "stdbuf" => (&["-i", "-o", "-e"], 0),
@@ -40,7 +41,16 @@ fn shape(name: &str) -> Option<Shape> {
         "taskset" | "chrt" => (&["-c"], 1),
         "cpulimit" => (&["-l", "-p", "-e", "--limit"], 0),
         "setpriv" => (
-            &["--reuid", "--regid", "--groups", "--inh-caps", "--bounding-set", "--ambient-caps", "--pdeathsig", "--securebits"],
+            &[
+                "--reuid",
+                "--regid",
+                "--groups",
+                "--inh-caps",
+                "--bounding-set",
+                "--ambient-caps",
+                "--pdeathsig",
+                "--securebits",
+            ],
             0,
         ),
         "strace" | "ltrace" | "valgrind" => (&["-e", "-o", "-s", "-p"], 0),
@@ -50,7 +60,10 @@ fn shape(name: &str) -> Option<Shape> {
         "daemonize" => (&["-c", "-e", "-o", "-p", "-l", "-u", "-E"], 0),
         "flock" => (&["-w", "-E", "--timeout"], 1),
         "script" | "watch" => return None,
-        "chpst" => (&["-u", "-U", "-b", "-e", "-/", "-n", "-l", "-L", "-m", "-d", "-o", "-p", "-f", "-c", "-r", "-t"], 0),
+        "chpst" => (
+            &["-u", "-U", "-b", "-e", "-/", "-n", "-l", "-L", "-m", "-d", "-o", "-p", "-f", "-c", "-r", "-t"],
+            0,
+        ),
         "doas" => (&["-u", "-C"], 0),
         "busybox" | "toybox" => (&[], 0),
         _ => return None,
@@ -63,8 +76,22 @@ pub(crate) fn is_wrapper(name: &str) -> bool {
     shape(name).is_some()
         || matches!(
             name,
-            "env" | "gosu" | "su-exec" | "chroot" | "sudo" | "su" | "runuser" | "xargs" | "s6-setuidgid" | "setuidgid"
-                | "start-stop-daemon" | "watch" | "script" | "parallel" | "screen" | "tmux"
+            "env"
+                | "gosu"
+                | "su-exec"
+                | "chroot"
+                | "sudo"
+                | "su"
+                | "runuser"
+                | "xargs"
+                | "s6-setuidgid"
+                | "setuidgid"
+                | "start-stop-daemon"
+                | "watch"
+                | "script"
+                | "parallel"
+                | "screen"
+                | "tmux"
         )
 }
 
@@ -113,7 +140,8 @@ pub(crate) fn inner(name: &str, args: &[Value]) -> Option<Inner> {
         }
         "script" | "watch" | "screen" | "tmux" => in_terminal(name, args),
         "xargs" => {
-            let at = skip(args, &["-n", "-I", "-P", "-L", "-s", "-d", "-a", "-E", "--max-args", "--max-procs"]);
+            let at =
+                skip(args, &["-n", "-I", "-P", "-L", "-s", "-d", "-a", "-E", "--max-args", "--max-procs"]);
             let command = if at < args.len() { argv(at) } else { vec![Value::sure("echo")] };
             Some(Inner { argv: command, may: true, append_stdin: true, ..Inner::default() })
         }
@@ -133,8 +161,11 @@ pub(crate) fn inner(name: &str, args: &[Value]) -> Option<Inner> {
         }
         "find" => {
             let at = args.iter().position(|v| matches!(v.text.as_str(), "-exec" | "-execdir" | "-ok"))?;
-            let argv: Vec<Value> =
-                args[at + 1..].iter().take_while(|v| !matches!(v.text.as_str(), ";" | "+")).cloned().collect();
+            let argv: Vec<Value> = args[at + 1..]
+                .iter()
+                .take_while(|v| !matches!(v.text.as_str(), ";" | "+"))
+                .cloned()
+                .collect();
             (!argv.is_empty()).then(|| Inner { argv, may: true, ..Inner::default() })
         }
         "nc" | "ncat" | "netcat" | "nc.traditional" | "nc.openbsd" => {

@@ -2,7 +2,11 @@ use super::*;
 
 #[test]
 fn the_command_is_found_as_the_kernel_finds_it() {
-    let path = Fixture::new().link("usr/local/bin/go", "/opt/x").link("opt/x", "../usr/bin/miner").start(&["go"], &["-v"]).follow();
+    let path = Fixture::new()
+        .link("usr/local/bin/go", "/opt/x")
+        .link("opt/x", "../usr/bin/miner")
+        .start(&["go"], &["-v"])
+        .follow();
     assert_eq!(lines(&path), ["run go -v"]);
     assert_eq!(reach(&path, "usr/bin/miner"), Some(Reach::Starts));
 }
@@ -55,7 +59,11 @@ exec \"$@\"
         .start(&["docker-entrypoint.sh"], &["redis-server"])
         .follow();
     let all = lines(&path);
-    assert!(all.contains(&"run gosu redis /usr/local/bin/docker-entrypoint.sh redis-server".to_owned()) || all.iter().any(|l| l.starts_with("run gosu redis")), "{all:#?}");
+    assert!(
+        all.contains(&"run gosu redis /usr/local/bin/docker-entrypoint.sh redis-server".to_owned())
+            || all.iter().any(|l| l.starts_with("run gosu redis")),
+        "{all:#?}"
+    );
     assert!(all.contains(&"run redis-server".to_owned()), "{all:#?}");
     assert_eq!(reach(&path, "usr/bin/redis-server"), Some(Reach::Starts));
     assert!(path.gaps.is_empty(), "{:?}", path.gaps);
@@ -107,7 +115,12 @@ fi
         .start(&["/e.sh"], &["postgres"])
         .follow();
     let all = lines(&path);
-    for wanted in ["run mkdir -p /data", "run /docker-entrypoint-initdb.d/a.sh", "run wget http://192.0.2.3/q", "run postgres"] {
+    for wanted in [
+        "run mkdir -p /data",
+        "run /docker-entrypoint-initdb.d/a.sh",
+        "run wget http://192.0.2.3/q",
+        "run postgres",
+    ] {
         assert!(all.iter().any(|l| l.trim_start_matches("may ") == wanted), "{wanted}: {all:#?}");
     }
     assert!(path.gaps.iter().all(|g| !g.matters), "{:?}", path.gaps);
@@ -121,7 +134,10 @@ fn supervised_programs_are_started() {
         .file("etc/sup.d/x.conf", "[program:x]\ncommand=sh -c \"exec miner\"\n", 0o644)
         .start(&["supervisord", "-n"], &[])
         .follow();
-    assert_eq!(lines(&path), ["run supervisord -n", "run /usr/bin/redis-server --port 1", "run sh -c [exec miner]", "run miner"]);
+    assert_eq!(
+        lines(&path),
+        ["run supervisord -n", "run /usr/bin/redis-server --port 1", "run sh -c [exec miner]", "run miner"]
+    );
     let miner = path.behaviours.last().unwrap();
     assert_eq!(miner.because[0].to_string(), "/etc/sup.d/x.conf:2");
 }
@@ -143,6 +159,10 @@ fn other_languages_are_marked_as_started() {
 
 #[test]
 fn content_that_was_not_kept_is_asked_for() {
-    let path = Fixture::new().file("e.sh", "#!/bin/sh\na\n", 0o755).start(&["/e.sh"], &[]).without_contents().follow();
+    let path = Fixture::new()
+        .file("e.sh", "#!/bin/sh\na\n", 0o755)
+        .start(&["/e.sh"], &[])
+        .without_contents()
+        .follow();
     assert!(path.missing.iter().any(|m| m.path == "e.sh".into() && m.starts), "{:?}", path.missing);
 }

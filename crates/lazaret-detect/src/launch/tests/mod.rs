@@ -31,8 +31,18 @@ impl Fixture {
     pub fn new() -> Self {
         let mut new = Self::default();
         for name in [
-            "bin/sh", "bin/bash", "bin/cat", "usr/bin/curl", "usr/bin/wget", "usr/bin/env", "usr/bin/python3",
-            "usr/sbin/cron", "usr/bin/tini", "usr/bin/gosu", "usr/bin/redis-server", "usr/bin/miner",
+            "bin/sh",
+            "bin/bash",
+            "bin/cat",
+            "usr/bin/curl",
+            "usr/bin/wget",
+            "usr/bin/env",
+            "usr/bin/python3",
+            "usr/sbin/cron",
+            "usr/bin/tini",
+            "usr/bin/gosu",
+            "usr/bin/redis-server",
+            "usr/bin/miner",
         ] {
             new = new.file(name, "\u{7f}ELF\0", 0o755);
         }
@@ -112,7 +122,13 @@ pub(super) fn line(behaviour: &Behaviour) -> String {
             out.push_str("run ");
             let words: Vec<String> = argv
                 .iter()
-                .map(|a| if a.is_empty() || a.contains([' ', '\n']) { format!("[{}]", a.replace('\n', "\\n")) } else { a.clone() })
+                .map(|a| {
+                    if a.is_empty() || a.contains([' ', '\n']) {
+                        format!("[{}]", a.replace('\n', "\\n"))
+                    } else {
+                        a.clone()
+                    }
+                })
                 .collect();
             out.push_str(&words.join(" "));
             if !fed_by.is_empty() {

