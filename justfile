@@ -4,7 +4,7 @@ ready:
 
 # A new detection: `just rule persistence/host-cron` (YARA), `just rule persistence/host-cron sigma`.
 rule id kind="yara":
-    cargo xtask rule {{id}} {{kind}}
+    cargo run --release -- rules new --into crates/lazaret-detect/rules {{ if kind == "sigma" { "--sigma" } else { "" } }} {{id}}
 
 # The inert images.
 lab out:

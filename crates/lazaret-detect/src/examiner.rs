@@ -46,6 +46,13 @@ impl Examiner {
         self
     }
 
+    /// With the built-in analyzers of these names and no other; for benchmarks and fuzzing.
+    pub fn only(names: &[&str]) -> Self {
+        let mut examiner = Self::new();
+        examiner.analyzers.retain(|analyzer| names.contains(&analyzer.name()));
+        examiner
+    }
+
     /// Names everything that decides which facts a content gives and whether it is kept, byte rules
     /// aside. Facts of another version are not comparable and are made anew.
     pub fn version(&self) -> String {

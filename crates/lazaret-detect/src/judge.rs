@@ -56,7 +56,9 @@ pub fn judge(
     let case = Case::new(image, &view, &start, layers, contents);
     let mut findings = byte_findings(pack, &case);
     findings.extend(behaviour_findings(pack, &case));
-    for check in CHECKS {
+    // Our own checks go with our own rules: whoever asks for other rules only, gets those only.
+    let ours = pack.rules().iter().any(|rule| rule.built_in);
+    for check in CHECKS.iter().filter(|_| ours) {
         let more = check.look(&case, &findings);
         findings.extend(more);
     }
@@ -193,7 +195,7 @@ fn in_context(finding: &mut Finding, case: &Case<'_>) {
     }
 }
 
-/// Whether a byte rule of high severity matched in a script that the start path itself runs.
+/// Whether a byte rule of critical severity matched in a script that the start path itself runs.
 fn is_started_script(finding: &Finding, case: &Case<'_>) -> bool {
     let Location::File { layer, path, inside, .. } = finding.location() else { return false };
     let is_match = |kind: &FactKind| matches!(kind, FactKind::ByteMatch { rule, .. } if *rule == finding.rule.id);
@@ -203,7 +205,7 @@ fn is_started_script(finding: &Finding, case: &Case<'_>) -> bool {
     let facts = case.facts_of(*layer, path);
     inside.is_empty()
         && finding.class == Class::Malware
-        && finding.severity >= Severity::High
+        && finding.severity == Severity::Critical
         && facts.iter().any(|f| is_match(&f.kind))
         && facts.iter().any(|f| f.inside.is_empty() && is_script(&f.kind))
 }
@@ -213,6 +215,12 @@ fn is_started_script(finding: &Finding, case: &Case<'_>) -> bool {
 fn is_inert_text(finding: &Finding, case: &Case<'_>) -> bool {
     finding.evidence().iter().all(|evidence| {
         let Location::File { layer, path, inside, .. } = &evidence.location else { return false };
+        // Facts are told by path: where a layer has two entries of one name, it cannot be said
+        // which of them is the text.
+        let entries = case.view.layers().get(*layer).map_or(&[][..], |facts| facts.entries.as_slice());
+        if entries.iter().filter(|entry| entry.path == *path).take(2).count() > 1 {
+            return false;
+        }
         let kinds = case.facts_of(*layer, path).iter().filter(|f| f.inside == *inside);
         let mut text = false;
         for fact in kinds {

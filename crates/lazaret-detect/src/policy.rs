@@ -17,17 +17,17 @@ pub enum Weight {
 /// The weight of a finding.
 ///
 /// Only malware counts: dual use, exposure and hygiene are told, and a policy of the user's may
-/// act on them. Malware convicts when it is sure, harmful and can act; what is sure but cannot
-/// act (never started, or removed by a later layer) and what is likely and can act, suspect.
+/// act on them. Malware convicts when it is sure, harmful, and starts with the container. What is
+/// sure but need not act (reachable, never started, removed by a later layer), and what is likely
+/// and can act, suspects.
 pub fn weight(finding: &Finding) -> Weight {
     if finding.class != Class::Malware {
         return Weight::None;
     }
     let acts = finding.reach >= Reach::Reachable;
     match (finding.confidence, finding.severity) {
-        (Confidence::High, Severity::High | Severity::Critical) if acts => Weight::Convicts,
-        (Confidence::High, Severity::Critical) => Weight::Convicts,
-        (Confidence::High, Severity::Medium | Severity::High) => Weight::Suspects,
+        (Confidence::High, Severity::High | Severity::Critical) if finding.reach == Reach::Starts => Weight::Convicts,
+        (Confidence::High, Severity::Medium | Severity::High | Severity::Critical) => Weight::Suspects,
         (Confidence::Medium, Severity::Medium | Severity::High | Severity::Critical) if acts => Weight::Suspects,
         _ => Weight::None,
     }
@@ -165,9 +165,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sure_but_cannot_act_suspects() {
-        for reach in [Reach::Dormant, Reach::Removed] {
-            let hidden = finding(Class::Malware, Severity::High, Confidence::High, reach);
+    fn what_is_sure_but_does_not_start_suspects_and_convicts_nobody() {
+        for reach in [Reach::Reachable, Reach::Dormant, Reach::Removed] {
+            let hidden = finding(Class::Malware, Severity::Critical, Confidence::High, reach);
             assert_eq!(verdict(&[hidden], &[]).outcome, Outcome::Suspicious);
         }
         let weak = finding(Class::Malware, Severity::High, Confidence::Low, Reach::Starts);

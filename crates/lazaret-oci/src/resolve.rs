@@ -308,9 +308,10 @@ impl Resolver {
 
     fn too_large(&mut self, descriptor: &Descriptor) {
         let detail = format!(
-            "{} has {} bytes, more than the limit for documents",
+            "{} has {} bytes, more than the limit for documents; raise it with {}",
             descriptor.words(),
-            descriptor.size
+            descriptor.size,
+            BudgetKind::DocumentBytes.flag()
         );
         self.gaps.push(Gap::serious(GapKind::Budget(BudgetKind::DocumentBytes), Location::Manifest, detail));
     }

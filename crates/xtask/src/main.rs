@@ -2,15 +2,15 @@
 
 mod bench;
 mod ci;
+mod corpus;
 mod lab;
-mod rule;
 
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask VERB
   ci                       run every check, the tests included
   lab OUT                  build the inert test images into the folder OUT
-  rule TACTIC/NAME [sigma] write the frame of a new detection
+  corpus DIR               scan every archive and layout below DIR, and check what must hold
   bench [--runs N] [DIR…]  measure scans against the floor and against peers";
 
 fn main() -> ExitCode {
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     let done = match verb.as_str() {
         "ci" => ci::run(),
         "lab" => lab::run(&rest),
-        "rule" => rule::run(&rest),
+        "corpus" => corpus::run(&rest),
         "bench" => bench::run(&rest),
         "floor" => bench::floor(&rest),
         _ => Err(anyhow::anyhow!("`{verb}` is no verb\n{USAGE}")),

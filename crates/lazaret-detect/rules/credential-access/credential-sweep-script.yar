@@ -39,7 +39,7 @@ rule credential_sweep_script : text
         $send9 = "curl -T"
         $send10 = "https.request("
     condition:
-        filesize < 128KB and uint32(0) != 0x464c457f and 6 of ($place_*) and 1 of ($send*)
+        filesize < 128KB and uint32(0) != 0x464c457f and (6 of ($place_*) or ($place_env and 4 of ($place_*))) and 1 of ($send*)
 }
 
 /* example: fires on a collector

@@ -4,7 +4,7 @@ rule reverse_shell_script : script
         title = "carry a script that hands a shell to somebody outside"
         explanation = "A script connects a shell's input and output to an outgoing connection, so that whoever listens there can type commands. Legitimate remote access waits for connections and asks who is there. Look at the address it connects to."
         class = "malware"
-        severity = "high"
+        severity = "critical"
         confidence = "medium"
         attack = "T1059.004"
         reference = "https://attack.mitre.org/techniques/T1059/004/"
@@ -26,6 +26,8 @@ rule reverse_shell_script : script
         $socat2 = "socat EXEC:/bin/bash"
         $socat3 = "socat tcp-connect:"
         $socat_shell = "exec:/bin/sh"
+        $python_connect1 = ".connect("
+        $python_connect2 = "create_connection("
         $python_dup0 = "os.dup2(s.fileno(),0)"
         $python_dup1 = "os.dup2(s.fileno(), 0)"
         $python_fd = "[os.dup2(s.fileno(),f"
@@ -42,7 +44,7 @@ rule reverse_shell_script : script
         filesize < 128KB and uint32(0) != 0x464c457f and
         (uint16(0) == 0x2123 or uint32(0) == 0x6f706d69 or uint32(0) == 0x68703f3c) and (
             1 of ($bash*) or 1 of ($fifo*) or 1 of ($nc*) or 1 of ($socat1, $socat2) or ($socat3 and $socat_shell) or
-            (1 of ($python_dup*, $python_fd) and 1 of ($python_shell*)) or
+            (1 of ($python_connect*) and 1 of ($python_dup*, $python_fd) and 1 of ($python_shell*)) or
             all of ($perl*) or all of ($php*) or $ruby
         )
 }

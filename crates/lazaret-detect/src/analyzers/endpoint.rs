@@ -2,7 +2,7 @@
 
 use lazaret_model::{Fact, Indicator, IndicatorKind, TextKind};
 
-use super::host::{indicators_in_text, is_dynamic_dns};
+use super::host::{is_dynamic_dns, machines_in_text};
 use super::state;
 use super::text::{decoded, is_bulk, is_script, text_content};
 use crate::{Analyzer, Subject};
@@ -39,7 +39,7 @@ impl Analyzer for Endpoints {
             return Ok(());
         }
         let text = decoded(subject.bytes);
-        let telling = indicators_in_text(&text).into_iter().filter(|(_, indicator)| is_telling(indicator));
+        let telling = machines_in_text(&text).into_iter().filter(|(_, indicator)| is_telling(indicator));
         state(subject, telling.take(MOST).collect(), facts);
         Ok(())
     }

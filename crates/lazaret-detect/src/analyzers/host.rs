@@ -20,9 +20,26 @@ pub fn indicators_in_text(text: &str) -> Vec<(usize, Indicator)> {
     pool::find(bytes, |at, indicator| out.push((at, indicator)));
     out.extend(ssh_key::find(bytes).map(|(at, key)| (at, Indicator::new(IndicatorKind::SshKey, key))));
     out.extend(onion::find(bytes).map(|(at, name)| (at, Indicator::new(IndicatorKind::Host, name))));
-    urls(text, &mut out);
-    shell_sockets(text, &mut out);
-    endpoints(text, &mut out);
+    machines(text, &mut out);
+    once(out)
+}
+
+/// Those of [`indicators_in_text`] that are hosts and the URLs they stand in, names under `.onion`
+/// aside.
+pub(super) fn machines_in_text(text: &str) -> Vec<(usize, Indicator)> {
+    let mut out = Vec::new();
+    machines(text, &mut out);
+    once(out)
+}
+
+fn machines(text: &str, out: &mut Vec<(usize, Indicator)>) {
+    urls(text, out);
+    shell_sockets(text, out);
+    endpoints(text, out);
+}
+
+/// In order, each value once.
+fn once(mut out: Vec<(usize, Indicator)>) -> Vec<(usize, Indicator)> {
     // Of equal values the first place is kept.
     out.sort();
     out.sort_by(|a, b| (&a.1, a.0).cmp(&(&b.1, b.0)));
@@ -117,9 +134,31 @@ fn shell_sockets(text: &str, out: &mut Vec<(usize, Indicator)>) {
     }
 }
 
+/// What ends a word, of ASCII: blanks, control characters, and what shells and languages put around
+/// words.
+const BREAKS: [bool; 128] = {
+    let mut set = [false; 128];
+    let mut at = 0;
+    while at <= 0x20 {
+        set[at] = true;
+        at += 1;
+    }
+    set[0x7f] = true;
+    let marks = b"\"'`<>|;,=()&{}\\";
+    let mut n = 0;
+    while n < marks.len() {
+        set[marks[n] as usize] = true;
+        n += 1;
+    }
+    set
+};
+
 /// `host:port`, `user@host` with an address, and bare addresses.
 fn endpoints(text: &str, out: &mut Vec<(usize, Indicator)>) {
-    let is_break = |c: char| c.is_whitespace() || c.is_control() || "\"'`<>|;,=()&{}\\".contains(c);
+    let is_break = |c: char| match u8::try_from(c) {
+        Ok(byte) if byte.is_ascii() => BREAKS[usize::from(byte)],
+        _ => c.is_whitespace() || c.is_control(),
+    };
     let mut previous = "";
     let mut at = 0;
     for token in text.split(is_break) {
@@ -136,7 +175,7 @@ fn endpoints(text: &str, out: &mut Vec<(usize, Indicator)>) {
 }
 
 fn bare_endpoint(token: &str, previous: &str) -> Option<String> {
-    if token.contains("//") || token.len() > 300 || !token.contains('.') {
+    if token.len() > 300 || !token.as_bytes().contains(&b'.') || token.contains("//") {
         return None;
     }
     // What follows a path (`host:/path`, `1.2.3.4/24`) does not matter to what the host is.

@@ -80,6 +80,7 @@ impl<'a> Process<'a> {
             paper.started.insert(self.name.clone());
         }
         self.mark_preloaded(paper);
+        self.mark_module(paper);
         if !programs::only_names_files(&self.name) {
             self.mark_operands(paper);
         }
@@ -187,6 +188,27 @@ impl<'a> Process<'a> {
             let found = paper.find(&absolute(&self.start.cwd, name));
             if let Some(found) = found.filter(Found::is_file) {
                 paper.mark(&found, self.start.certainty, &self.start.because);
+            }
+        }
+    }
+
+    /// `python -m app.main` runs `app/main.py` or `app/main/__main__.py`, looked for where the
+    /// process stands and in `PYTHONPATH`.
+    fn mark_module(&self, paper: &mut Paper<'a>) {
+        if !self.name.starts_with("python") && !self.name.starts_with("pypy") {
+            return;
+        }
+        let mut words = self.start.argv[1..].iter().filter_map(Value::known).skip_while(|word| *word != "-m").skip(1);
+        let Some(module) = words.next().map(|name| name.replace('.', "/")) else { return };
+        let path = env(&self.start, "PYTHONPATH").unwrap_or_default().to_owned();
+        let folders: Vec<String> =
+            std::iter::once(self.start.cwd.clone()).chain(path.split(':').map(str::to_owned)).collect();
+        for folder in folders.iter().filter(|folder| !folder.is_empty()) {
+            for file in [format!("{module}.py"), format!("{module}/__main__.py")] {
+                if let Some(found) = paper.find(&absolute(folder, &file)).filter(Found::is_file) {
+                    paper.mark(&found, self.start.certainty, &self.start.because);
+                    return;
+                }
             }
         }
     }

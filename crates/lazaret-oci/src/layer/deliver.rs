@@ -9,6 +9,13 @@ use super::stream::LayerStream;
 use super::{LayerSink, Owner, Piece, WINDOW_OVERLAP};
 use crate::tar::{Extent, Walker};
 
+/// A window of `size` bytes that begins with `head`, to be filled.
+fn joined(head: &[u8], size: usize) -> Vec<u8> {
+    let mut bytes = vec![0; size.max(head.len())];
+    bytes[..head.len()].copy_from_slice(head);
+    bytes
+}
+
 /// What is to be delivered.
 pub(super) struct Delivery {
     /// The entry.
@@ -49,6 +56,7 @@ impl Delivery {
         stream: &mut LayerStream<R>,
         sink: &mut dyn LayerSink,
     ) -> ControlFlow<(), u64> {
+        sink.prepare(self.stored);
         let mut bytes = vec![0; self.stored as usize];
         let got = walker.content(stream, &mut bytes);
         bytes.truncate(got);
@@ -68,8 +76,8 @@ impl Delivery {
         loop {
             let kept: usize = head.len();
             let room = usize::try_from(walker.left()).map_or(most, |left| (kept + left).min(most));
-            let mut bytes = head;
-            bytes.resize(room.max(kept), 0);
+            sink.prepare(room.max(kept) as u64);
+            let mut bytes = joined(&head, room.max(kept));
             let n = walker.content(stream, &mut bytes[kept..]);
             got += n as u64;
             let short = kept + n < bytes.len();
@@ -98,6 +106,7 @@ impl Delivery {
             self.piece(sink, 0, Vec::new(), true)?;
             return ControlFlow::Continue(0);
         }
+        sink.prepare(self.size);
         let mut bytes = vec![0; self.size as usize];
         let mut got = 0;
         for extent in extents {
@@ -129,8 +138,8 @@ impl Delivery {
                 let kept = head.len();
                 let available = walker.left().min(left);
                 let room = usize::try_from(available).map_or(most, |n| (kept + n).min(most));
-                let mut bytes = head;
-                bytes.resize(room, 0);
+                sink.prepare(room as u64);
+                let mut bytes = joined(&head, room);
                 let n = walker.content(stream, &mut bytes[kept..]);
                 bytes.truncate(kept + n);
                 got += n as u64;

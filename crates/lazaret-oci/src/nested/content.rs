@@ -27,13 +27,27 @@ impl Contents for SliceStream<'_> {
 
 /// Fills `buffer` with the next `want` bytes of a stream, growing it only as bytes come.
 fn gather(stream: &mut (impl Stream + ?Sized), want: usize, buffer: &mut Vec<u8>) -> usize {
-    let mut have = 0;
+    fill(stream, 0, want, buffer)
+}
+
+/// Adds the next bytes of a stream to `buffer` until it holds `most`, fewer at the end.
+pub(super) fn extend(stream: &mut dyn Contents, most: usize, buffer: &mut Vec<u8>) {
+    let have = fill(stream, buffer.len(), most, buffer);
+    buffer.truncate(have);
+}
+
+/// The first `have` bytes of `buffer` are there; fills it up to `want`.
+fn fill(stream: &mut (impl Stream + ?Sized), mut have: usize, want: usize, buffer: &mut Vec<u8>) -> usize {
     loop {
-        let room = (have * 2).clamp(64 << 10, 8 << 20).min(want - have);
+        let room = (have * 2).clamp(64 << 10, 8 << 20).min(want.saturating_sub(have));
         if room == 0 {
             return have;
         }
         if buffer.len() < have + room {
+            // No more than is asked for: a vector left to itself takes twice of what it has.
+            if buffer.capacity() < have + room {
+                buffer.reserve_exact(have + room - buffer.len());
+            }
             buffer.resize(have + room, 0);
         }
         let n = stream.fill(&mut buffer[have..have + room]);

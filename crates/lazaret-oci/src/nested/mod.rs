@@ -23,6 +23,8 @@ use content::{Contents, Direct, Inflated, Limited, ReadOf};
 
 /// Largest buffer that is kept for the next member.
 const SPARE_MOST: usize = 4 << 20;
+/// How much of what comes out of a compressed stream is read to tell what it is.
+const HEAD: usize = 4 << 10;
 /// Most notes that one archive may leave behind.
 const NOTES_MOST: usize = 200;
 /// The ratio is judged only after this many bytes.
@@ -495,13 +497,37 @@ impl<'a> Walk<'a> {
         let unwrapped = size.is_none();
         let most = self.window();
         let mut buffer = self.buffer();
+        if unwrapped {
+            let first = stream.chunk(HEAD, &mut buffer);
+            if first.len() == HEAD && sniff(first) == Some(ArchiveFormat::Tar) {
+                // Every byte of it is shown as its members: there is no need to hold it.
+                let first = first.to_vec();
+                self.give_back(buffer);
+                if !self.spend(first.len() as u64) {
+                    self.show(mode, &first, 0, first.len() as u64, None);
+                } else if !self.deep_enough() {
+                    self.joined(&first, stream, true, ArchiveFormat::Tar);
+                }
+                return;
+            }
+            let first = first.to_vec();
+            buffer.clear();
+            buffer.extend_from_slice(&first);
+            content::extend(stream, most + 1, &mut buffer);
+            if !self.spend(buffer.len() as u64) {
+                // What came out is shown all the same.
+                self.show(mode, &buffer, 0, buffer.len() as u64, None);
+            } else if buffer.len() <= most {
+                self.bytes(&buffer, mode, unwrapped);
+            } else {
+                return self.large(stream, buffer, mode, size);
+            }
+            return self.give_back(buffer);
+        }
         // One byte more than fits shows that it does not end there.
         let want = size.and_then(|s| usize::try_from(s).ok()).map_or(most + 1, |s| s.min(most + 1));
         let first = stream.chunk(want, &mut buffer);
-        if unwrapped && !self.spend(first.len() as u64) {
-            // What came out is shown all the same.
-            self.show(mode, first, 0, first.len() as u64, None);
-        } else if first.len() <= most {
+        if first.len() <= most {
             self.bytes(first, mode, unwrapped);
         } else {
             let first = first.to_vec();
@@ -510,17 +536,22 @@ impl<'a> Walk<'a> {
         self.give_back(buffer);
     }
 
+    /// An archive of which `first` was read; the rest goes by.
+    fn joined(&mut self, first: &[u8], stream: &mut dyn Contents, counts: bool, format: ArchiveFormat) {
+        let mut joined = content::Joined::new(first, stream, self.budget, counts);
+        self.streamed(&mut joined, format);
+        if let Some(kind) = joined.stop() {
+            self.stop(kind);
+        }
+        self.unpacked += joined.passed();
+    }
+
     /// A content larger than a window, of which `first` was read.
     fn large(&mut self, stream: &mut dyn Contents, first: Vec<u8>, mode: u32, size: Option<u64>) {
         let archive = sniff(&first);
         if let Some(format) = archive.filter(|f| f.streams()) {
             if !self.deep_enough() {
-                let mut joined = content::Joined::new(&first, stream, self.budget, size.is_none());
-                self.streamed(&mut joined, format);
-                if let Some(kind) = joined.stop() {
-                    self.stop(kind);
-                }
-                self.unpacked += joined.passed();
+                self.joined(&first, stream, size.is_none(), format);
             }
             return;
         }

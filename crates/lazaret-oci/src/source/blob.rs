@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 
+use lazaret_model::BudgetKind;
+
 /// A part of an open file. The file descriptor, the offset and the length are all that a
 /// confined worker needs.
 #[derive(Debug)]
@@ -23,27 +25,29 @@ impl Blob {
         BlobReader { at: self.offset, left: self.len, file: self.file }
     }
 
-    /// The whole blob in memory.
+    /// The whole blob in memory: a manifest, an index or a configuration.
     ///
     /// # Errors
-    /// It cannot be read, or is longer than `limit` bytes.
+    /// It cannot be read, or is longer than `limit` bytes, the budget for documents.
     pub(crate) fn read_all(self, limit: u64) -> io::Result<Vec<u8>> {
         if self.len.is_some_and(|len| len > limit) {
-            return Err(io::Error::new(
-                io::ErrorKind::FileTooLarge,
-                format!("it is longer than {limit} bytes"),
-            ));
+            return Err(too_long(limit));
         }
         let mut bytes = Vec::with_capacity(self.len.and_then(|l| usize::try_from(l).ok()).unwrap_or(0));
         self.reader().take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > limit {
-            return Err(io::Error::new(
-                io::ErrorKind::FileTooLarge,
-                format!("it is longer than {limit} bytes"),
-            ));
+            return Err(too_long(limit));
         }
         Ok(bytes)
     }
+}
+
+fn too_long(limit: u64) -> io::Error {
+    let flag = BudgetKind::DocumentBytes.flag();
+    io::Error::new(
+        io::ErrorKind::FileTooLarge,
+        format!("it is longer than {limit} bytes; raise the limit with {flag} if that is meant"),
+    )
 }
 
 /// Reads a [`Blob`].

@@ -35,7 +35,21 @@ pub(super) fn send<T: Serialize>(
     parts: &[&[u8]],
     descriptor: Option<BorrowedFd<'_>>,
 ) -> io::Result<()> {
-    let encoded = postcard::to_allocvec(message).map_err(io::Error::other)?;
+    send_encoded(socket, &encode(message)?, parts, descriptor)
+}
+
+/// A message as it goes over the socket.
+pub(super) fn encode<T: Serialize>(message: &T) -> io::Result<Vec<u8>> {
+    postcard::to_allocvec(message).map_err(io::Error::other)
+}
+
+/// Sends one frame whose message is encoded already.
+pub(super) fn send_encoded(
+    socket: &UnixStream,
+    encoded: &[u8],
+    parts: &[&[u8]],
+    descriptor: Option<BorrowedFd<'_>>,
+) -> io::Result<()> {
     let behind: u64 = parts.iter().map(|part| part.len() as u64).sum();
     let mut head = [0_u8; HEADER];
     head[..8].copy_from_slice(&(encoded.len() as u64).to_le_bytes());
@@ -55,7 +69,7 @@ pub(super) fn send<T: Serialize>(
     };
     let mut out: &UnixStream = socket;
     out.write_all(&head[sent..])?;
-    out.write_all(&encoded)?;
+    out.write_all(encoded)?;
     for part in parts {
         out.write_all(part)?;
     }

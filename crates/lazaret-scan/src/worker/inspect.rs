@@ -1,6 +1,6 @@
 //! The threads that look at contents while the layers are still being decompressed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -11,9 +11,9 @@ use lazaret_oci::NestedBudget;
 
 use super::protocol::ReadWhat;
 
-/// Bytes of contents that may wait or be looked at, all threads together. It bounds the memory
-/// of the worker whatever the image holds.
-const IN_FLIGHT: u64 = 64 << 20;
+/// Bytes of contents that may be read, wait or be looked at, all threads together. It bounds the
+/// memory of the worker whatever the image holds.
+const IN_FLIGHT: u64 = 96 << 20;
 /// Results remembered so that the same file in another layer is not looked at twice.
 const REMEMBERED: usize = 400_000;
 
@@ -32,6 +32,8 @@ pub(super) struct Job {
     pub size: u64,
     pub offset: u64,
     pub bytes: Vec<u8>,
+    /// The room that was taken for it.
+    pub room: u64,
     /// Whether its content is handed over whatever the policy for keeping says.
     pub wanted: bool,
 }
@@ -53,7 +55,7 @@ pub(super) struct Gathered {
     pub facts: Vec<Fact>,
     pub matches: Vec<Fact>,
     pub gaps: Vec<Gap>,
-    pub kept: Vec<(ContentId, Vec<u8>)>,
+    pub kept: BTreeMap<ContentId, Arc<[u8]>>,
     pub kept_bytes: u64,
     pub kept_full: bool,
 }
@@ -104,9 +106,21 @@ impl Inspectors {
         Ok(Self { jobs, room })
     }
 
-    /// Hands a piece over; waits while too much is on the way.
+    /// Takes room for bytes that are about to be read; waits while too much is on the way. Who
+    /// waits must hold none.
+    pub(super) fn take_room(&self, bytes: u64) {
+        self.room.take(bytes);
+    }
+
+    /// Gives room back that was taken and not handed over with a [`Job`].
+    pub(super) fn give_room(&self, bytes: u64) {
+        if bytes > 0 {
+            self.room.give(bytes);
+        }
+    }
+
+    /// Hands a piece over, with the room that was taken for it.
     pub(super) fn submit(&self, job: Job) {
-        self.room.take(job.bytes.len() as u64);
         lock(&job.layer.state).waiting += 1;
         // The threads live as long as the process.
         let _ = self.jobs.send(job);
@@ -117,7 +131,7 @@ fn run(queue: &Receiver<Job>, room: &Room, seen: &Mutex<HashMap<SameKey, Arc<Ins
     let examiner = Examiner::new();
     let mut inspector = Inspector::new(&examiner, pack.scanner());
     for job in queue {
-        let bytes = job.bytes.len() as u64;
+        let bytes = job.room;
         let layer = Arc::clone(&job.layer);
         let place = job_place(&job);
         // The analyzers catch their own panics; this is for everything around them.
@@ -148,7 +162,7 @@ fn job_place(job: &Job) -> Location {
 }
 
 fn look(job: Job, inspector: &mut Inspector<'_>, seen: &Mutex<HashMap<SameKey, Arc<Inspected>>>) {
-    let Job { layer, entry, path, mode, size, offset, bytes, wanted } = job;
+    let Job { layer, entry, path, mode, size, offset, bytes, wanted, room: _ } = job;
     let whole = offset == 0 && bytes.len() as u64 == size;
     let id = whole.then(|| ContentId(*blake3::hash(&bytes).as_bytes()));
     let key = id.map(|id| (id, path.file_name().to_vec(), mode & 0o111 != 0));
@@ -177,9 +191,9 @@ fn look(job: Job, inspector: &mut Inspector<'_>, seen: &Mutex<HashMap<SameKey, A
     if (looked.keep || wanted) && layer.what.analyze {
         if state.kept_bytes + size > layer.kept_bytes && !wanted {
             state.kept_full = true;
-        } else if state.kept.iter().all(|(other, _)| *other != id) {
+        } else if !state.kept.contains_key(&id) {
             state.kept_bytes += size;
-            state.kept.push((id, bytes));
+            state.kept.insert(id, Arc::from(bytes));
         }
     }
 }

@@ -35,6 +35,15 @@ pub enum WorkerError {
     Broken(String),
 }
 
+/// How the C library's allocator works in the worker (mallopt(3)): contents of files come and go
+/// by the hundred megabytes there, on several threads, and what was freed is given back at once
+/// instead of being kept by the thread that freed it.
+const ALLOCATOR: [(&str, &str); 3] = [
+    ("MALLOC_ARENA_MAX", "2"),
+    ("MALLOC_MMAP_THRESHOLD_", "1048576"),
+    ("MALLOC_TRIM_THRESHOLD_", "8388608"),
+];
+
 /// What the judge works on for one layer.
 #[derive(Debug, Clone)]
 pub(crate) enum LayerInput {
@@ -75,6 +84,9 @@ pub(crate) enum JudgeAnswer {
     Needs(Vec<(usize, EntryPath)>),
 }
 
+/// What abort(3) raises.
+const SIGABRT: i32 = 6;
+
 type Waiting = HashMap<u64, oneshot::Sender<(Answer, Vec<u8>)>>;
 
 /// The confined process that reads layers and judges images. Dropping it ends the process.
@@ -109,6 +121,7 @@ impl Worker {
             .arg(WORKER_ARGUMENT)
             .arg(config)
             .env_clear()
+            .envs(ALLOCATOR)
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
@@ -294,6 +307,8 @@ pub(super) fn split(
 
 fn describe(status: &std::process::ExitStatus) -> String {
     match (status.signal(), status.code()) {
+        // Out of memory, an allocation aborts.
+        (Some(SIGABRT), _) => format!("signal {SIGABRT}; it may need more than --max-memory allows"),
         (Some(signal), _) => format!("signal {signal}"),
         (None, Some(code)) => format!("exit {code}"),
         (None, None) => "unknown status".to_owned(),

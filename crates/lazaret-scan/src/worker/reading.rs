@@ -24,7 +24,7 @@ pub(super) struct LayerResult {
     pub blob_digest: lazaret_model::Digest,
     pub blob_bytes: u64,
     pub whole: bool,
-    pub kept: Vec<(lazaret_model::ContentId, Vec<u8>)>,
+    pub kept: Vec<(lazaret_model::ContentId, Arc<[u8]>)>,
 }
 
 /// Where a layer's blob is.
@@ -72,9 +72,17 @@ struct Sink<'a> {
     layer: Arc<Gathering>,
     inspectors: &'a Inspectors,
     wanted: &'a BTreeSet<EntryPath>,
+    /// Room for bytes that was taken for the piece that comes next.
+    room: u64,
 }
 
 impl LayerSink for Sink<'_> {
+    fn prepare(&mut self, bytes: u64) {
+        self.inspectors.give_room(std::mem::take(&mut self.room));
+        self.inspectors.take_room(bytes);
+        self.room = bytes;
+    }
+
     fn entry(&mut self, entry: FileEntry) -> ControlFlow<()> {
         self.entries.push(entry);
         ControlFlow::Continue(())
@@ -88,7 +96,14 @@ impl LayerSink for Sink<'_> {
             }
             Owner::Outside => (None, EntryPath::default(), 0),
         };
+        let room = piece.bytes.len() as u64;
+        if self.room < room {
+            self.inspectors.give_room(std::mem::take(&mut self.room));
+            self.inspectors.take_room(room);
+            self.room = room;
+        }
         self.inspectors.submit(Job {
+            room: std::mem::take(&mut self.room),
             layer: Arc::clone(&self.layer),
             entry,
             wanted: self.wanted.contains(&path),
@@ -127,9 +142,10 @@ pub(super) fn read(
         done: Condvar::new(),
     });
     let mut sink =
-        Sink { entries: Vec::new(), facts: Vec::new(), layer: Arc::clone(&gathering), inspectors, wanted };
+        Sink { entries: Vec::new(), facts: Vec::new(), layer: Arc::clone(&gathering), inspectors, wanted, room: 0 };
     let reader = BlobReader { source: blob, done: 0, told: 0, progress };
     let read = read_layer(reader, layer, budget, deadline, &mut sink);
+    inspectors.give_room(std::mem::take(&mut sink.room));
 
     let mut state = lock(&gathering.state);
     while state.waiting > 0 {
@@ -165,8 +181,7 @@ fn assemble(sink: Sink<'_>, read: lazaret_oci::LayerRead, gathered: Gathered) ->
     }
     gaps.sort();
     gaps.dedup();
-    let mut kept = gathered.kept;
-    kept.sort_by_key(|(id, _)| *id);
+    let kept: Vec<_> = gathered.kept.into_iter().collect();
     let facts = LayerFacts {
         diff_id: read.diff_id,
         entries,

@@ -84,7 +84,7 @@ pub fn run_worker(config: Option<OsString>) -> ExitCode {
     };
     let inspectors = match Inspectors::start(&pack, config.jobs) {
         Ok(inspectors) => inspectors,
-        Err(error) => return fail(format!("the reading worker cannot start its threads: {error}")),
+        Err(error) => return fail(format!("the reading worker cannot start its threads: {error}; it may need more than --max-memory allows")),
     };
     let Ok(writer) = socket.try_clone() else {
         return fail("the reading worker cannot share its socket".to_owned());
@@ -98,7 +98,7 @@ pub fn run_worker(config: Option<OsString>) -> ExitCode {
             .name(format!("read-{number}"))
             .spawn(move || read_layers(&queue, &shared));
         if let Err(error) = started {
-            return fail(format!("the reading worker cannot start its threads: {error}"));
+            return fail(format!("the reading worker cannot start its threads: {error}; it may need more than --max-memory allows"));
         }
     }
     shared.answer(&Answer::Ready { confinement }, &[]);
@@ -148,24 +148,30 @@ fn read_layers(queue: &Receiver<Frame<Request>>, shared: &Shared) {
         let progress = |bytes| shared.answer(&Answer::Progress { id, bytes }, &[]);
         let read = reading::read(blob, &layer, what, &wanted, &budget, seconds, &shared.inspectors, &progress);
 
-        let lengths = read.kept.iter().map(|(id, bytes)| (*id, bytes.len() as u64)).collect();
+        let parts: Vec<&[u8]> = read.kept.iter().map(|(_, bytes)| &**bytes).collect();
         let answer = Answer::Read {
             id,
-            facts: Box::new(read.facts.clone()),
-            matches: read.matches.clone(),
+            facts: Box::new(read.facts),
+            matches: read.matches,
             blob_ok: read.blob_ok,
             blob_digest: read.blob_digest,
             blob_bytes: read.blob_bytes,
             whole: read.whole,
-            kept: lengths,
+            kept: read.kept.iter().map(|(id, bytes)| (*id, bytes.len() as u64)).collect(),
         };
+        let encoded = channel::encode(&answer);
+        let Answer::Read { facts, matches, .. } = answer else { continue };
         {
+            // Before the answer goes out: it is what lets the program ask for a judgement.
             let mut memory = lock(&shared.memory);
-            memory.layers.insert(id, Held { facts: Arc::new(read.facts), matches: Arc::new(read.matches) });
-            memory.contents.extend(read.kept.iter().map(|(id, bytes)| (*id, Arc::from(bytes.as_slice()))));
+            memory.layers.insert(id, Held { facts: Arc::from(facts), matches: Arc::new(matches) });
+            for (id, bytes) in &read.kept {
+                memory.contents.entry(*id).or_insert_with(|| Arc::clone(bytes));
+            }
         }
-        let parts: Vec<&[u8]> = read.kept.iter().map(|(_, bytes)| bytes.as_slice()).collect();
-        shared.answer(&answer, &parts);
+        if let Ok(encoded) = encoded {
+            let _ = channel::send_encoded(&lock(&shared.socket), &encoded, &parts, None);
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 mod completion;
 mod images;
+mod rule_frame;
 mod rules;
 mod scan;
 mod selftest;

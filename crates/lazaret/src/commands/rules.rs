@@ -39,6 +39,12 @@ pub fn run(command: RulesCommand) -> Result<Exit> {
             super::print(&explanation(&rule, &origin))?;
             Ok(Exit::Allowed)
         }
+        RulesCommand::New { id, sigma, into } => {
+            let path = super::rule_frame::write(&id, sigma, &into)?;
+            let shown = path.display().to_string();
+            super::print(&format!("wrote {}; next: lazaret rules check {}\n", visible(&shown), visible(&shown)))?;
+            Ok(Exit::Allowed)
+        }
         RulesCommand::Check { directory } => {
             let pack = Pack::only(&directory)?;
             let problems = check_examples(&pack, |recipe| {

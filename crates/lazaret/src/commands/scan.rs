@@ -28,6 +28,9 @@ pub fn run(args: &ScanArgs) -> Result<Exit> {
         }
     }
     let settings = settings(args, &references)?;
+    if args.budget.unconfined && !args.output.quiet {
+        eprintln!("lazaret: --unconfined: what reads the images may do all that you may; scan only what you trust");
+    }
 
     let (reports, failed) = super::runtime()?.block_on(async {
         let bars = Bars::new(args.output.quiet || args.output.no_progress);

@@ -13,6 +13,9 @@ use sha2::{Digest, Sha256};
 /// A text that the test rule calls malware. Nothing else does.
 pub const MARKER: &str = "LAZARET-TEST-MARKER-7f3a";
 
+/// The built program.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_lazaret");
+
 /// A place of its own for one test: rules, cache, images.
 pub struct Place {
     dir: tempfile::TempDir,
@@ -54,7 +57,13 @@ impl Place {
     }
 
     pub fn command(&self, arguments: &[&str], env: &[(&str, &str)]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lazaret"));
+        let mut command = Command::new(PROGRAM);
+        self.scrub(&mut command, arguments, env);
+        command
+    }
+
+    /// Gives a command the arguments and an environment of this place alone.
+    pub fn scrub(&self, command: &mut Command, arguments: &[&str], env: &[(&str, &str)]) {
         command
             .args(arguments)
             .env_clear()
@@ -64,16 +73,26 @@ impl Place {
             .current_dir(self.dir.path())
             .stdin(std::process::Stdio::null())
             .envs(env.iter().copied());
-        command
+    }
+
+    /// Runs the program and gives the report that it wrote as JSON too.
+    pub fn json(&self, arguments: &[&str]) -> (Said, Value) {
+        let said = self.run(&[arguments, &["-f", "json"]].concat());
+        let report = serde_json::from_str(&said.out).unwrap_or_else(|e| panic!("{e}: {said:?}"));
+        (said, report)
     }
 
     /// Scans a layout with the marker rule alone, without a store.
     pub fn scan_marker(&self, layout: &Path, more: &[&str]) -> Said {
-        let reference = format!("oci:{}", layout.display());
+        self.scan_marker_in(&format!("oci:{}", layout.display()), more)
+    }
+
+    /// Scans anything with the marker rule alone, without a store.
+    pub fn scan_marker_in(&self, reference: &str, more: &[&str]) -> Said {
         let rules = self.path("rules");
         let mut arguments = vec!["scan", "--no-store", "--fail-on", "suspicious", "--only-rules", "--rules"];
         arguments.push(rules.to_str().unwrap());
-        arguments.push(&reference);
+        arguments.push(reference);
         arguments.extend(more);
         self.run(&arguments)
     }
@@ -94,6 +113,41 @@ impl Place {
         }
         image.write(&self.path(name))
     }
+}
+
+/// The images of a report, over all references.
+pub fn images(report: &Value) -> Vec<&Value> {
+    report["reports"].as_array().unwrap().iter().flat_map(|r| r["images"].as_array().unwrap()).collect()
+}
+
+/// One gap for each of the report, as text.
+pub fn gaps(report: &Value) -> Vec<String> {
+    images(report).iter().flat_map(|i| i["gaps"].as_array().unwrap()).map(Value::to_string).collect()
+}
+
+/// The ids of the rules that speak in a report.
+pub fn rules(report: &Value) -> Vec<String> {
+    let findings = images(report).into_iter().flat_map(|i| i["findings"].as_array().unwrap());
+    findings.map(|f| f["rule"]["id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Copies a directory tree.
+pub fn copy_tree(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_tree(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// Takes a blob out of a layout.
+pub fn remove_blob(layout: &Path, digest: &str) {
+    fs::remove_file(layout.join("blobs/sha256").join(&digest["sha256:".len()..])).unwrap();
 }
 
 pub fn said(output: Output) -> Said {
@@ -122,6 +176,11 @@ pub fn zstd(bytes: &[u8]) -> Vec<u8> {
     zstd::encode_all(bytes, 1).unwrap()
 }
 
+/// Bytes that do not compress, the same for the same seed.
+pub fn noise(length: usize, seed: u32) -> Vec<u8> {
+    (0..length as u32).map(|n| (n.wrapping_add(seed).wrapping_mul(2_654_435_761) >> 24) as u8).collect()
+}
+
 /// One layer as it lies in the layout.
 pub struct RawLayer {
     pub blob: Vec<u8>,
@@ -146,6 +205,12 @@ impl Default for RawImage {
             layers: Vec::new(),
             platform: json!({"architecture": "amd64", "os": "linux"}),
         }
+    }
+}
+
+impl RawLayer {
+    pub fn digest(&self) -> String {
+        sha256(&self.blob)
     }
 }
 

@@ -1,20 +1,11 @@
-//! `cargo xtask rule TACTIC/NAME [yara|sigma]`: the frame of a new detection.
+//! The frame of a new detection.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-const YARA: &str = r#"/* example: fires
-ELF /usr/bin/app 0755
-    the text that gives it away
-ENTRYPOINT ["/usr/bin/app"]
-*/
-/* example: quiet
-FILE /usr/share/doc/app/README 0644
-    a manual that mentions the text that gives it away
-*/
-rule RULE_NAME
+const YARA: &str = r#"rule RULE_NAME
 {
     meta:
         title = "do what it does (completes: this image may …)"
@@ -31,6 +22,16 @@ rule RULE_NAME
     condition:
         uint32(0) == 0x464c457f and $a
 }
+
+/* example: fires on a program that holds it
+    ELF /usr/bin/app 0755
+        the text that gives it away
+    ENTRYPOINT ["/usr/bin/app"]
+*/
+/* example: quiet on a manual that mentions it
+    FILE /usr/share/doc/app/README 0644
+        a manual that mentions the text that gives it away
+*/
 "#;
 
 const SIGMA: &str = r#"title: do what it does (completes "this image may …")
@@ -61,33 +62,22 @@ lazaret:
                 ENTRYPOINT ["/bin/sh", "-c", "something honest"]
 "#;
 
-/// Writes the frame, and refuses to overwrite a rule.
-pub fn run(arguments: &[String]) -> Result<()> {
-    let (id, kind) = match arguments {
-        [id] => (id, "yara"),
-        [id, kind] => (id, kind.as_str()),
-        _ => bail!("write: cargo xtask rule TACTIC/NAME [yara|sigma]"),
-    };
-    let word = |w: &str| {
-        !w.is_empty() && w.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-    };
+/// Writes the frame of rule `id` below `folder`, and refuses to overwrite a rule.
+pub fn write(id: &str, sigma: bool, folder: &Path) -> Result<PathBuf> {
+    let word = |w: &str| !w.is_empty() && w.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     let Some((tactic, name)) = id.split_once('/').filter(|(t, n)| word(t) && word(n)) else {
         bail!("`{id}` is no rule id: write tactic/what-is-seen in lower case, as impact/miner-binary");
     };
-    let (text, ending) = match kind {
-        "yara" => (YARA.replace("RULE_NAME", &name.replace('-', "_")), "yar"),
-        "sigma" => (SIGMA.to_owned(), "yml"),
-        other => bail!("`{other}` is no rule language: yara or sigma"),
+    let (text, ending) = match sigma {
+        false => (YARA.replace("RULE_NAME", &name.replace('-', "_")), "yar"),
+        true => (SIGMA.to_owned(), "yml"),
     };
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../lazaret-detect/rules").join(tactic);
+    let folder = folder.join(tactic);
     fs::create_dir_all(&folder).with_context(|| format!("{}", folder.display()))?;
     let path = folder.join(format!("{name}.{ending}"));
     if path.exists() {
         bail!("{} is there already", path.display());
     }
     fs::write(&path, text).with_context(|| format!("{}", path.display()))?;
-    eprintln!(
-        "wrote rules/{tactic}/{name}.{ending}; next: cargo run --release -- rules check crates/lazaret-detect/rules/{tactic}"
-    );
-    Ok(())
+    Ok(path)
 }

@@ -1,0 +1,13 @@
+//! Any content, searched for onion names.
+#![no_main]
+
+mod analyzer;
+
+use std::sync::LazyLock;
+
+use lazaret_detect::Examiner;
+use libfuzzer_sys::fuzz_target;
+
+static EXAMINER: LazyLock<Examiner> = LazyLock::new(|| Examiner::only(&["onion"]));
+
+fuzz_target!(|data: &[u8]| analyzer::examine(&EXAMINER, b"", data));
