@@ -3,7 +3,7 @@ use std::time::Instant;
 
 use lazaret_model::{Fact, FactKind, Gap, GapKind, Location};
 
-use crate::{Analyzer, Subject, analyzers, keep};
+use crate::{Analyzer, Subject, analyzers, keep, unread};
 
 /// Matches byte rules against one content. Each worker thread has its own.
 pub type ByteScan<'a> = dyn FnMut(&Subject<'_>) -> Result<Vec<Fact>, String> + 'a;
@@ -56,7 +56,7 @@ impl Examiner {
     /// Names everything that decides which facts a content gives and whether it is kept, byte rules
     /// aside. Facts of another version are not comparable and are made anew.
     pub fn version(&self) -> String {
-        let mut out = format!("keep={}", keep::VERSION);
+        let mut out = format!("keep={} unread={}", keep::VERSION, unread::VERSION);
         for analyzer in self.analyzers.iter().chain([&self.last]) {
             out.push_str(&format!(" {}={}", analyzer.name(), analyzer.version()));
         }
@@ -75,6 +75,9 @@ impl Examiner {
         }
         if let Some(scan) = bytes {
             out.scan(subject, scan);
+        }
+        if let Some((kind, detail)) = unread::unread(subject) {
+            out.gaps.push(Gap::minor(kind, location(subject), detail));
         }
         out.run(subject, self.last.as_ref());
         out.keep = keep::keep(subject, &out.facts);
@@ -134,19 +137,23 @@ impl Examined {
             Ok(Err(detail)) => detail,
             Err(_) => format!("the analyzer `{name}` broke on this content; please report it as a bug"),
         };
-        let location = Location::File {
-            layer: 0,
-            path: subject.path.clone(),
-            inside: subject.inside.to_vec(),
-            line: None,
-            offset: (subject.offset > 0).then_some(subject.offset),
-        };
+        let location = location(subject);
         let kind = GapKind::AnalyzerFailed(name.to_owned());
         self.gaps.push(if runs(subject, &self.facts) {
             Gap::serious(kind, location, detail)
         } else {
             Gap::minor(kind, location, detail)
         });
+    }
+}
+
+fn location(subject: &Subject<'_>) -> Location {
+    Location::File {
+        layer: 0,
+        path: subject.path.clone(),
+        inside: subject.inside.to_vec(),
+        line: None,
+        offset: (subject.offset > 0).then_some(subject.offset),
     }
 }
 
@@ -208,6 +215,19 @@ mod tests {
             let data = examiner.examine(&subject(&path, 0o644, b"echo\n"), None);
             assert!(!data.gaps[0].matters);
         }
+    }
+
+    #[test]
+    fn an_archive_that_cannot_be_opened_is_a_gap_that_does_not_decide() {
+        let path = EntryPath::from("srv/backup");
+        let rar = b"Rar!\x1a\x07\x01\0some members";
+        let examined = Examiner::new().examine(&subject(&path, 0o644, rar), None);
+        assert_eq!(examined.gaps.len(), 1);
+        assert_eq!(examined.gaps[0].kind, GapKind::Unsupported);
+        assert!(!examined.gaps[0].matters);
+        // A window from the middle of a file begins with chance.
+        let window = Subject { offset: 4096, size: 8192, ..subject(&path, 0o644, rar) };
+        assert_eq!(Examiner::new().examine(&window, None).gaps, []);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::Subject;
 use crate::analyzers::{is_bulk, is_script, is_text, text_content};
 
 /// Raised whenever another content would be kept than before.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// The largest content that is kept.
 const LARGEST: u64 = 1 << 20;
@@ -55,7 +55,7 @@ pub(crate) fn keep(subject: &Subject<'_>, facts: &[Fact]) -> bool {
     if subject.mode & 0o111 != 0 || text.shebang.is_some() {
         return true;
     }
-    if is_bulk(subject.path) {
+    if is_bulk(subject.path) || subject.path.as_bytes().starts_with(MODULES) {
         return false;
     }
     match text.kind {
@@ -65,6 +65,9 @@ pub(crate) fn keep(subject: &Subject<'_>, facts: &[Fact]) -> bool {
         _ => subject.size <= LARGEST_CONFIG && is_config(subject.path),
     }
 }
+
+/// Debian's `node_modules`: thousands of small scripts that other scripts load by name.
+const MODULES: &[u8] = b"usr/share/nodejs/";
 
 /// dpkg's lists of files, which say what is owned, and its scripts, which nothing in a container runs.
 const PACKAGE_SCRIPTS: &[u8] = b"var/lib/dpkg/info/";
@@ -94,7 +97,9 @@ fn is_start_file(path: &EntryPath) -> bool {
     let ends = |tail: &[u8]| {
         raw.strip_suffix(tail).is_some_and(|before| before.is_empty() || before.ends_with(b"/"))
     };
-    const FILES: [&[u8]; 22] = [
+    const FILES: [&[u8]; 23] = [
+        // Read by the daily job of every Debian image.
+        b"var/lib/apt/extended_states",
         b"etc/ld.so.preload",
         b"etc/passwd",
         b"etc/shadow",
@@ -118,7 +123,9 @@ fn is_start_file(path: &EntryPath) -> bool {
         b".ssh/authorized_keys2",
         b"etc/supervisord.conf",
     ];
-    const DIRS: [&[u8]; 26] = [
+    const DIRS: [&[u8]; 27] = [
+        // Sourced by every init script.
+        b"lib/lsb/",
         b"etc/cron.d/",
         b"etc/cron.hourly/",
         b"etc/cron.daily/",
@@ -220,6 +227,8 @@ mod tests {
             ("opt/app/config.json", 0o644, b"{\"a\":1}"),
             ("opt/app/.env", 0o644, b"A=1\n"),
             ("usr/lib/systemd/system/a.service", 0o644, b"[Unit]\n"),
+            ("usr/lib/lsb/init-functions", 0o644, b"log_begin_msg () {\n}\n"),
+            ("var/lib/apt/extended_states", 0o644, b"Package: x\n"),
         ] {
             assert!(kept(path, mode, bytes, &[], &[]), "{path}");
         }
@@ -232,6 +241,7 @@ mod tests {
         assert!(!kept("usr/share/doc/x/a.sh", 0o644, b"echo\n", &[], &[]));
         assert!(!kept("usr/lib/python3/dist-packages/a.py", 0o644, b"import os\n", &[], &[]));
         assert!(!kept("var/lib/dpkg/info/a.postinst", 0o755, b"#!/bin/sh\n", &[], &[]));
+        assert!(!kept("usr/share/nodejs/x/index.js", 0o644, b"module.exports = 1\n", &[], &[]));
         assert!(!kept("srv/a.txt", 0o644, b"words\n", &[], &[]));
         assert!(!kept("start.sh", 0o755, &vec![b'#'; (1 << 20) + 1], &[], &[]));
         assert!(!kept("x.zip", 0o644, b"#!/bin/sh\n", &[], &["a.sh".to_owned()]));

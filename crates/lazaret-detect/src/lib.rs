@@ -23,6 +23,7 @@ mod shell;
 mod sigma;
 mod subject;
 mod trial;
+mod unread;
 mod view;
 
 pub use analyzer::Analyzer;

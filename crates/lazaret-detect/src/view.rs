@@ -477,4 +477,18 @@ mod tests {
         assert!(view.is_visible(0, 0), "its content is seen by the other name");
         assert!(!view.is_visible(1, 0));
     }
+
+    #[test]
+    fn a_listing_names_each_child_once_whatever_is_below_it() {
+        // `-` and `.` sort before `/`, `0` after it: neighbours of a directory stand on both sides.
+        let only = layer("d a\nf a/b/c\nf a/b/d/e\nf a/b-1\nf a/b0\nf a/c.d/x\nf a-b\nf a0/y\nf z");
+        let view = View::new(&[&only]);
+        let list = |dir: &str| -> Vec<String> {
+            view.list(&dir.into()).into_iter().map(|name| String::from_utf8(name).unwrap()).collect()
+        };
+        assert_eq!(list(""), ["a", "a-b", "a0", "z"]);
+        assert_eq!(list("a"), ["b", "b-1", "b0", "c.d"]);
+        assert_eq!(list("a/b"), ["c", "d"]);
+        assert_eq!(list("nothing"), Vec::<String>::new());
+    }
 }

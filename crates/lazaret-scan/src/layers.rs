@@ -5,15 +5,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::stream::{self, StreamExt};
-use lazaret_model::{
-    Budget, ContentId, EntryPath, Fact, Gap, GapKind, Image, Layer, LayerFacts, Location,
-};
+use lazaret_model::{Budget, ContentId, EntryPath, Fact, Gap, GapKind, Image, Layer, LayerFacts, Location};
 use lazaret_store::{LayerRecord, Store};
 use tokio::task::JoinHandle;
 
 use crate::scanner::ByBlob;
 use crate::source::{LayerBytes, Source};
-use crate::worker::{LayerAnswer, LayerInput, ReadRequest, ReadWhat, Worker, WorkerError};
+use crate::worker::{LayerAnswer, LayerInput, ReadRequest, ReadWhat, WorkerError, WorkerPlace};
 use crate::{Listener, Progress, ScanError};
 
 /// A content and its key.
@@ -22,7 +20,7 @@ type Content = (ContentId, Arc<[u8]>);
 /// What is needed to read layers.
 pub(crate) struct Layers<'a> {
     pub source: &'a Source,
-    pub worker: &'a Worker,
+    pub workers: &'a WorkerPlace,
     pub store: Option<&'a Store>,
     pub analyzers: &'a str,
     pub byte_rules: &'a str,
@@ -30,6 +28,9 @@ pub(crate) struct Layers<'a> {
     pub deadline: Instant,
     pub at_once: usize,
     pub listener: &'a Listener,
+    /// Whether a worker died on this image: layers are read one after the other, and nothing
+    /// that was learned stays with a worker alone.
+    pub careful: bool,
 }
 
 /// Layers that were read for another platform of the same reference.
@@ -42,6 +43,15 @@ pub(crate) struct Known {
     gaps: Vec<Gap>,
     complete: bool,
     remembered: bool,
+    /// The worker died while it read this.
+    died: bool,
+}
+
+impl Known {
+    fn unread(gap: Gap, died: bool) -> Self {
+        let input = LayerInput::Given(Box::default(), Vec::new());
+        Self { input, gaps: vec![gap], complete: false, remembered: false, died }
+    }
 }
 
 /// All layers of an image.
@@ -56,6 +66,8 @@ pub(crate) struct AllLayers {
     pub complete: bool,
     /// How many layers came from the store.
     pub remembered: u64,
+    /// Whether a worker died while it read one of them.
+    pub died: bool,
 }
 
 impl Layers<'_> {
@@ -67,6 +79,7 @@ impl Layers<'_> {
             contents: Vec::new(),
             complete: true,
             remembered: 0,
+            died: false,
         };
         let mut missing: Vec<&Layer> = Vec::new();
         for layer in &image.layers {
@@ -74,9 +87,10 @@ impl Layers<'_> {
                 missing.push(layer);
             }
         }
+        let at_once = if self.careful { 1 } else { self.at_once.max(1) };
         let mut found = stream::iter(missing)
             .map(|layer| async move { (layer.digest.clone(), self.one(layer).await) })
-            .buffered(self.at_once.max(1));
+            .buffered(at_once);
         while let Some((digest, outcome)) = found.next().await {
             let (layer, contents) = outcome?;
             all.contents.extend(contents);
@@ -89,6 +103,7 @@ impl Layers<'_> {
             all.gaps.extend(this.gaps.iter().map(|gap| gap.in_layer(layer.index)));
             all.complete &= this.complete;
             all.remembered += u64::from(this.remembered);
+            all.died |= this.died;
         }
         Ok(all)
     }
@@ -106,10 +121,8 @@ impl Layers<'_> {
         let what = ReadWhat { analyze: facts.is_none(), match_bytes: true };
         let answer = match self.fetch(layer, what, Vec::new()).await? {
             Fetched::Answer(answer) => *answer,
-            Fetched::Gap(gap) => {
-                let input = LayerInput::Given(Box::default(), Vec::new());
-                return Ok((Known { input, gaps: vec![gap], complete: false, remembered: false }, Vec::new()));
-            }
+            Fetched::Gap(gap) => return Ok((Known::unread(gap, false), Vec::new())),
+            Fetched::Died(gap) => return Ok((Known::unread(gap, true), Vec::new())),
         };
         let contents: Vec<(ContentId, Vec<u8>)> = answer.kept;
         match facts {
@@ -127,13 +140,14 @@ impl Layers<'_> {
             }
             None => {
                 self.remember(layer, Some(&answer.facts), &answer.facts, &answer.matches, &contents).await?;
-                let known = Known {
-                    gaps: answer.facts.gaps.clone(),
-                    complete: answer.facts.complete,
-                    input: LayerInput::Held(answer.id),
-                    remembered: false,
+                let (gaps, complete) = (answer.facts.gaps.clone(), answer.facts.complete);
+                let (input, contents) = if self.careful {
+                    let contents = contents.into_iter().map(|(id, bytes)| (id, Arc::from(bytes))).collect();
+                    (LayerInput::Given(Box::new(answer.facts), answer.matches), contents)
+                } else {
+                    (LayerInput::Held(answer.id), Vec::new())
                 };
-                Ok((known, Vec::new()))
+                Ok((Known { input, gaps, complete, remembered: false, died: false }, contents))
             }
         }
     }
@@ -150,6 +164,7 @@ impl Layers<'_> {
             complete: facts.complete,
             input: LayerInput::Given(Box::new(facts), matches),
             remembered: true,
+            died: false,
         };
         Ok((known, contents))
     }
@@ -190,7 +205,7 @@ impl Layers<'_> {
         let mut contents = Vec::new();
         for (number, paths) in by_layer {
             let Some(layer) = image.layers.get(number) else { continue };
-            let what = ReadWhat { analyze: true, match_bytes: false };
+            let what = ReadWhat { analyze: false, match_bytes: false };
             if let Fetched::Answer(answer) = self.fetch(layer, what, paths).await? {
                 contents.extend(answer.kept.into_iter().map(|(id, bytes)| (id, Arc::from(bytes))));
             }
@@ -198,7 +213,12 @@ impl Layers<'_> {
         Ok(contents)
     }
 
-    async fn fetch(&self, layer: &Layer, what: ReadWhat, wanted: Vec<EntryPath>) -> Result<Fetched, ScanError> {
+    async fn fetch(
+        &self,
+        layer: &Layer,
+        what: ReadWhat,
+        wanted: Vec<EntryPath>,
+    ) -> Result<Fetched, ScanError> {
         let gap = |kind, detail: String| Ok(Fetched::Gap(Gap::serious(kind, Location::Layer(0), detail)));
         if !layer.foreign_urls.is_empty() {
             let detail = format!(
@@ -207,6 +227,8 @@ impl Layers<'_> {
             );
             return gap(GapKind::Missing, detail);
         }
+        // Before the download begins, so that it is not kept waiting for the worker's start.
+        let worker = self.workers.get().await?;
         let bytes = match self.source.layer(layer).await {
             Ok(bytes) => bytes,
             Err(error) => return gap(GapKind::Missing, format!("layer {}: {error}", layer.digest)),
@@ -233,10 +255,13 @@ impl Layers<'_> {
             budget: *self.budget,
             seconds,
         };
-        let answer = match self.worker.read(request).await {
+        let answer = match worker.read(request).await {
             Ok(answer) => answer,
             // What killed the reader is the image: a crash is something that was not read.
-            Err(error @ WorkerError::Died(_)) => return gap(GapKind::Damaged, error.to_string()),
+            Err(error @ WorkerError::Died(_)) => {
+                let detail = format!("layer {}: {error}", layer.digest);
+                return Ok(Fetched::Died(Gap::serious(GapKind::Damaged, Location::Layer(0), detail)));
+            }
             Err(error) => return Err(error.into()),
         };
         let broke = match feeding {
@@ -265,6 +290,8 @@ impl Layers<'_> {
 enum Fetched {
     Answer(Box<LayerAnswer>),
     Gap(Gap),
+    /// The worker died while it read the layer.
+    Died(Gap),
 }
 
 fn no_store() -> ScanError {

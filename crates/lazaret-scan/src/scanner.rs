@@ -4,18 +4,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lazaret_detect::RulesVersion;
-use lazaret_model::{
-    Budget, FACTS_VERSION, ImageRef, ImageReport, PinnedRef, Platform, Report, Timing,
-};
+use lazaret_model::{Budget, FACTS_VERSION, ImageRef, ImageReport, PinnedRef, Platform, Report, Timing};
 use lazaret_oci::{Resolved, ResolvedImage};
 use lazaret_registry::{Client, ClientOptions};
 use lazaret_store::Store;
-use tokio::sync::{Mutex, OnceCell, mpsc};
+use tokio::sync::{Mutex, mpsc};
 
 use crate::conclude::worst;
 use crate::layers::{Layers, ReadLayers};
 use crate::source::Source;
-use crate::worker::{JudgeAnswer, Worker, WorkerConfig};
+use crate::worker::{JudgeAnswer, WorkerConfig, WorkerPlace};
 use crate::{Listener, Progress, ScanError};
 
 /// How often the judge may ask for contents that were not kept.
@@ -43,11 +41,10 @@ pub struct Scanner {
     settings: Settings,
     client: Client,
     store: Option<Store>,
-    worker: OnceCell<Worker>,
+    workers: WorkerPlace,
     rules: RulesVersion,
     analyzers: String,
     listener: Listener,
-    progress: mpsc::UnboundedSender<u64>,
     // One image at a time: the worker holds what belongs to one.
     turn: Mutex<()>,
 }
@@ -72,15 +69,15 @@ impl Scanner {
                 hears(Progress::Read(bytes));
             }
         });
+        let workers = WorkerPlace::new(settings.program.clone(), settings.worker.clone(), progress);
         Ok(Self {
             settings,
             client,
             store,
-            worker: OnceCell::new(),
+            workers,
             rules,
             analyzers: format!("{FACTS_VERSION} {}", lazaret_detect::Examiner::new().version()),
             listener,
-            progress,
             turn: Mutex::new(()),
         })
     }
@@ -110,9 +107,7 @@ impl Scanner {
         for one in resolved {
             reports.push(self.one(reference, &source, one, begin).await?);
         }
-        if let Some(worker) = self.worker.get() {
-            worker.forget();
-        }
+        self.workers.forget().await;
         Ok(reports)
     }
 
@@ -134,7 +129,12 @@ impl Scanner {
             for image in &mut report.images {
                 image.coverage.layers_remembered = image.coverage.layers;
             }
-            return Ok(Report { requested: reference.to_string(), source: words, timing: took(begin), ..report });
+            return Ok(Report {
+                requested: reference.to_string(),
+                source: words,
+                timing: took(begin),
+                ..report
+            });
         }
         let mut known = ReadLayers::default();
         let mut judged = Vec::with_capacity(images.len());
@@ -174,10 +174,9 @@ impl Scanner {
     ) -> Result<(ImageReport, bool), ScanError> {
         let ResolvedImage { image, gaps: manifest_gaps } = resolved;
         let deadline = Instant::now() + Duration::from_secs(self.settings.budget.seconds);
-        let worker = self.worker().await?;
-        let layers = Layers {
+        let mut layers = Layers {
             source,
-            worker,
+            workers: &self.workers,
             store: self.store.as_ref(),
             analyzers: &self.analyzers,
             byte_rules: &self.rules.bytes,
@@ -185,14 +184,23 @@ impl Scanner {
             deadline,
             at_once: self.settings.worker.jobs,
             listener: &self.listener,
+            careful: false,
         };
         let mut read = layers.read(&image, known).await?;
+        if read.died {
+            // What the dead worker held is gone with it, and several layers may have been open. One
+            // after the other shows which it cannot survive; the others are read all the same.
+            known.clear();
+            layers.careful = true;
+            read = layers.read(&image, known).await?;
+        }
         let mut gaps = manifest_gaps;
         gaps.append(&mut read.gaps);
 
         let mut report = None;
         let mut contents = read.contents;
         for round in 1..=ROUNDS {
+            let worker = self.workers.get().await?;
             let answer =
                 worker.judge(&image, read.inputs.clone(), gaps.clone(), &contents, round == ROUNDS).await?;
             contents.clear();
@@ -205,24 +213,12 @@ impl Scanner {
             }
         }
         let Some(mut report) = report else {
-            return Err(crate::WorkerError::Broken("the judge asked for more in its last round".into()).into());
+            return Err(
+                crate::WorkerError::Broken("the judge asked for more in its last round".into()).into()
+            );
         };
         report.coverage.layers_remembered = read.remembered;
         Ok((report, read.complete))
-    }
-
-    async fn worker(&self) -> Result<&Worker, ScanError> {
-        let worker = self
-            .worker
-            .get_or_try_init(|| async {
-                let (program, config) = (self.settings.program.clone(), self.settings.worker.clone());
-                let progress = self.progress.clone();
-                tokio::task::spawn_blocking(move || Worker::start(&program, &config, Some(progress)))
-                    .await
-                    .map_err(|e| crate::WorkerError::Start(e.to_string()))?
-            })
-            .await?;
-        Ok(worker)
     }
 
     /// Names everything that a verdict depends on besides the bytes of the image.

@@ -197,7 +197,9 @@ fn contents_that_are_not_kept_are_read_again_where_they_decide() {
 #[test]
 fn a_limit_that_is_no_number_is_wrong_use() {
     let place = Place::new();
-    for flag in ["--max-layer-bytes", "--max-entries", "--max-ratio", "--max-depth", "--timeout", "--max-memory"] {
+    for flag in
+        ["--max-layer-bytes", "--max-entries", "--max-ratio", "--max-depth", "--timeout", "--max-memory"]
+    {
         let said = place.run(&["scan", "--no-store", flag, "many", "dir:."]);
         assert_eq!(said.code, 2, "{flag}: {said:?}");
         assert!(said.err.contains(flag), "{flag}: {said:?}");

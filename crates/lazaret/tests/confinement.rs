@@ -55,6 +55,21 @@ impl Standing {
         Self { place, fake, child, worker }
     }
 
+    /// Kills every worker until the program ends.
+    fn end_killing(self) -> Said {
+        let program = self.child.id();
+        until("the program has no worker left", || {
+            let Some(worker) = worker_of(program) else {
+                return fs::read_to_string(format!("/proc/{program}/stat"))
+                    .is_ok_and(|s| s.contains(") Z "))
+                    .then_some(());
+            };
+            kill(worker);
+            None
+        });
+        self.end()
+    }
+
     /// Waits for the end of the program.
     fn end(mut self) -> Said {
         let (mut out, mut err) = (self.child.stdout.take().unwrap(), self.child.stderr.take().unwrap());
@@ -64,6 +79,12 @@ impl Standing {
         std::io::Read::read_to_string(&mut err, &mut told).unwrap();
         Said { code: status.code().unwrap_or(-1), out: said, err: told }
     }
+}
+
+fn kill(pid: u32) {
+    let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
+    // It may have ended by itself.
+    let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
 }
 
 /// The child of a process that was started as a worker.
@@ -124,7 +145,11 @@ async fn the_worker_holds_no_network_socket_and_no_file() {
     for descriptor in held {
         let harmless = match descriptor.strip_prefix("socket:[").and_then(|d| d.strip_suffix(']')) {
             Some(inode) => unix.lines().any(|l| l.split_whitespace().nth(6) == Some(inode)),
-            None => descriptor.starts_with("pipe:") || descriptor == "/dev/null" || descriptor.starts_with("anon_inode:"),
+            None => {
+                descriptor.starts_with("pipe:")
+                    || descriptor == "/dev/null"
+                    || descriptor.starts_with("anon_inode:")
+            }
         };
         assert!(harmless, "the worker holds {descriptor}");
     }
@@ -142,21 +167,39 @@ async fn the_worker_holds_no_network_socket_and_no_file() {
 async fn only_the_flag_reads_without_walls_and_says_so() {
     let standing = Standing::start(&["--unconfined"]).await;
     assert_eq!(status(standing.worker)["Seccomp"], "0");
-    let worker = rustix::process::Pid::from_raw(standing.worker.cast_signed()).unwrap();
-    rustix::process::kill_process(worker, rustix::process::Signal::KILL).unwrap();
-    let said = standing.end();
+    let said = standing.end_killing();
     assert!(said.err.contains("--unconfined"), "{said:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_is_killed_is_never_clean() {
     let standing = Standing::start(&[]).await;
-    let worker = rustix::process::Pid::from_raw(standing.worker.cast_signed()).unwrap();
-    rustix::process::kill_process(worker, rustix::process::Signal::KILL).unwrap();
-    let said = standing.end();
+    let said = standing.end_killing();
     assert!(matches!(said.code, 2 | 3), "{said:?}");
-    assert!(!said.out.contains("clean"), "{said:?}");
-    assert!(format!("{}{}", said.out, said.err).contains("worker"), "{said:?}");
+    assert!(!said.out.starts_with("clean"), "{said:?}");
+    assert!(format!("{}{}", said.out, said.err).contains("worker died"), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_layer_that_no_worker_survives_costs_that_layer_and_nothing_else() {
+    let mut good = RawImage::default();
+    good.layer(Tar::default().file("app", b"x").end());
+    let place = Place::new();
+    let good = format!("oci:{}", good.write(&place.path("good")).display());
+    // The stalled layer is asked for once by the first worker and once by the second, which is
+    // there to find out whether the layer was to blame.
+    let standing = Standing::start(&[&good]).await;
+    let (first, program) = (standing.worker, standing.child.id());
+    kill(first);
+    let second = until("another worker", || worker_of(program).filter(|pid| *pid != first));
+    let asked = || standing.fake.seen().iter().filter(|r| r.path.contains("/blobs/")).count();
+    until("the layer is asked for again", || (asked() >= 3).then_some(()));
+    kill(second);
+    let said = standing.end();
+    assert_eq!(said.code, 3, "{said:?}");
+    assert!(said.out.contains("inconclusive") && said.out.contains("worker died"), "{said:?}");
+    // The next image has a worker of its own.
+    assert!(said.out.contains(&good) && said.out.contains("clean  oci:"), "{said:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

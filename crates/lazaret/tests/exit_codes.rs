@@ -36,8 +36,16 @@ fn fail_on_never_leaves_only_errors_and_gaps() {
     let image = marked(&place, "bad");
     let rules = place.path("rules");
     let reference = format!("oci:{}", image.display());
-    let arguments =
-        ["scan", "--no-store", "--fail-on", "never", "--only-rules", "--rules", rules.to_str().unwrap(), &reference];
+    let arguments = [
+        "scan",
+        "--no-store",
+        "--fail-on",
+        "never",
+        "--only-rules",
+        "--rules",
+        rules.to_str().unwrap(),
+        &reference,
+    ];
     assert_eq!(place.run(&arguments).code, 0);
 }
 
@@ -45,7 +53,10 @@ fn fail_on_never_leaves_only_errors_and_gaps() {
 fn suspicion_fails_only_where_it_is_asked_to() {
     let place = Place::new();
     // The marker in a program that nothing starts.
-    let image = place.recipe("dormant", &format!("ELF /opt/x 0755\n    {MARKER}\nELF /app 0755\n    app\nENTRYPOINT [\"/app\"]\n"));
+    let image = place.recipe(
+        "dormant",
+        &format!("ELF /opt/x 0755\n    {MARKER}\nELF /app 0755\n    app\nENTRYPOINT [\"/app\"]\n"),
+    );
     let said = place.scan_marker(&image, &["--fail-on", "malicious"]);
     assert_ne!(said.code, 1, "{said:?}");
     assert!(place.scan_marker(&image, &[]).out.starts_with("suspicious"));
@@ -93,7 +104,8 @@ fn an_empty_pack_is_2() {
     let empty = place.path("empty");
     fs::create_dir(&empty).unwrap();
     let reference = format!("oci:{}", image.display());
-    let said = place.run(&["scan", "--no-store", "--only-rules", "--rules", empty.to_str().unwrap(), &reference]);
+    let said =
+        place.run(&["scan", "--no-store", "--only-rules", "--rules", empty.to_str().unwrap(), &reference]);
     assert_eq!(said.code, 2, "{said:?}");
 }
 

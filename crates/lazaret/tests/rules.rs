@@ -57,7 +57,7 @@ fn every_rule_is_listed_and_each_can_be_explained() {
         let said = place.run(&["rules", "explain", id]);
         assert_eq!(said.code, 0, "{said:?}");
         assert!(said.out.starts_with(id), "{said:?}");
-        for part in ["class ", "severity ", "confidence ", "from built-in "] {
+        for part in ["class ", "severity ", "confidence ", "from built-in"] {
             assert!(said.out.contains(part), "{id} lacks `{part}`: {said:?}");
         }
     }
@@ -87,9 +87,8 @@ fn a_rule_of_ones_own_is_listed_explained_and_checked() {
 fn a_rule_that_does_not_fire_on_its_example_or_fires_on_a_near_miss_is_a_problem() {
     let place = Place::new();
     let deaf = GOOD.replace("$a = \"the-secret-of-the-tests\"", "$a = \"never-written\"");
-    let eager = GOOD
-        .replace("tells_a_secret", "eager")
-        .replace("$a = \"the-secret-of-the-tests\"", "$a = \"echo\"");
+    let eager =
+        GOOD.replace("tells_a_secret", "eager").replace("$a = \"the-secret-of-the-tests\"", "$a = \"echo\"");
     let dir = directory(&place, &[("deaf.yar", &deaf), ("eager.yar", &eager)]);
     let said = place.run(&["rules", "check", dir.to_str().unwrap()]);
     assert_eq!(said.code, 1, "{said:?}");
@@ -134,14 +133,39 @@ fn a_directory_without_rules_is_an_error() {
 fn an_edited_rule_takes_effect_at_once() {
     let place = Place::new();
     let dir = directory(&place, &[("secret.yar", GOOD)]);
-    let image = place.recipe("image", "FILE /x.sh 0755\n    #!/bin/sh\n    echo first second\nENTRYPOINT [\"/x.sh\"]\n");
+    let image = place
+        .recipe("image", "FILE /x.sh 0755\n    #!/bin/sh\n    echo first second\nENTRYPOINT [\"/x.sh\"]\n");
     let scan = || {
         let reference = format!("oci:{}", image.display());
         place.run(&["scan", "--only-rules", "--rules", dir.to_str().unwrap(), &reference]).code
     };
     assert_eq!(scan(), 0);
-    fs::write(dir.join("secret.yar"), GOOD.replace("$a = \"the-secret-of-the-tests\"", "$a = \"first second\"")).unwrap();
+    fs::write(
+        dir.join("secret.yar"),
+        GOOD.replace("$a = \"the-secret-of-the-tests\"", "$a = \"first second\""),
+    )
+    .unwrap();
     assert_eq!(scan(), 1);
     fs::write(dir.join("secret.yar"), GOOD).unwrap();
     assert_eq!(scan(), 0);
+}
+
+#[test]
+fn a_new_rule_is_one_that_passes_its_check_as_it_stands() {
+    let place = Place::new();
+    for (id, flags) in [("impact/own-bytes", &[][..]), ("impact/own-behaviour", &["--sigma"])] {
+        let arguments = [&["rules", "new", id, "--into", "own"], flags].concat();
+        let made = place.run(&arguments);
+        assert_eq!(made.code, 0, "{made:?}");
+        let (_, advice) = made.out.trim_end().split_once("next: lazaret ").unwrap();
+        let checked = place.run(&advice.split(' ').collect::<Vec<_>>());
+        assert_eq!(checked.code, 0, "{advice}: {checked:?}");
+        assert!(checked.out.contains("1 rules") && checked.out.contains("0 problems"), "{checked:?}");
+        // What a person wrote since is not overwritten.
+        let again = place.run(&arguments);
+        assert_eq!(again.code, 2, "{again:?}");
+        assert!(again.err.contains("is there already"), "{again:?}");
+    }
+    let wrong = place.run(&["rules", "new", "../escape", "--into", "own"]);
+    assert_eq!(wrong.code, 2, "{wrong:?}");
 }

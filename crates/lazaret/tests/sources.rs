@@ -151,7 +151,10 @@ fn every_form_that_tools_write_is_read_the_same() {
     // `docker save | gzip`.
     fs::write(place.path("saved.tar.gz"), gzip(&fs::read(place.path("saved.tar")).unwrap())).unwrap();
     convicted(&place.scan_marker_in(&format!("docker-archive:{}", at("saved.tar.gz")), &[]), "gzip");
-    convicted(&place.scan_marker_in(&format!("docker-archive:{}:shelf.example/it:1", at("saved.tar")), &[]), "tag");
+    convicted(
+        &place.scan_marker_in(&format!("docker-archive:{}:shelf.example/it:1", at("saved.tar")), &[]),
+        "tag",
+    );
     refused(
         &place.scan_marker_in(&format!("docker-archive:{}:shelf.example/it:2", at("saved.tar")), &[]),
         &["saved.tar", "it:2"],
@@ -237,7 +240,10 @@ fn images_in_docker_and_podman_are_read_through_their_sockets() {
     for scheme in ["docker-daemon", "docker"] {
         convicted(&scan(&format!("{scheme}:shelf.example/it:1"), "DOCKER_HOST", &docker.socket), scheme);
     }
-    refused(&scan("docker-daemon:shelf.example/none:1", "DOCKER_HOST", &docker.socket), &["none:1", "docker.sock"]);
+    refused(
+        &scan("docker-daemon:shelf.example/none:1", "DOCKER_HOST", &docker.socket),
+        &["none:1", "docker.sock"],
+    );
     drop(docker);
 
     run(shop.tool("podman").arg("load").arg("-q").arg("-i").arg(&archive));
@@ -252,8 +258,17 @@ fn with_password(place: &Place, reference: &str, password: &str) -> Said {
     let rules = place.path("rules");
     let mut command = place.command(
         &[
-            "scan", "--no-store", "--only-rules", "--rules", rules.to_str().unwrap(), "--fail-on", "suspicious",
-            "--username", "ada", "--password-stdin", reference,
+            "scan",
+            "--no-store",
+            "--only-rules",
+            "--rules",
+            rules.to_str().unwrap(),
+            "--fail-on",
+            "suspicious",
+            "--username",
+            "ada",
+            "--password-stdin",
+            reference,
         ],
         &[],
     );
@@ -292,7 +307,13 @@ fn whoever_is_not_let_in_and_what_is_not_there_is_told_in_one_line() {
     // One reference that cannot be looked at: 2, and the other's report is there all the same.
     let rules = place.path("rules");
     let both = place.run(&[
-        "scan", "--no-store", "--only-rules", "--rules", rules.to_str().unwrap(), &registry.name("team/app:9"), &name,
+        "scan",
+        "--no-store",
+        "--only-rules",
+        "--rules",
+        rules.to_str().unwrap(),
+        &registry.name("team/app:9"),
+        &name,
     ]);
     assert_eq!(both.code, 2, "{both:?}");
     assert!(both.out.contains("suspicious") && both.err.contains("team/app"), "{both:?}");
@@ -302,7 +323,10 @@ fn whoever_is_not_let_in_and_what_is_not_there_is_told_in_one_line() {
 fn a_registry_that_is_not_there_is_an_error_of_one_line() {
     let place = Place::new();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    refused(&place.scan_marker_in(&format!("127.0.0.1:{port}/a:1"), &[]), &["cannot reach", &port.to_string()]);
+    refused(
+        &place.scan_marker_in(&format!("127.0.0.1:{port}/a:1"), &[]),
+        &["cannot reach", &port.to_string()],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -329,7 +353,8 @@ async fn a_tag_that_moves_after_it_was_resolved_mixes_nothing_up() {
     .await;
     let reference = format!("{}/x:latest", fake.host);
     let rules = place.path("rules");
-    let (said, report) = place.json(&["scan", "--no-store", "--only-rules", "--rules", rules.to_str().unwrap(), &reference]);
+    let (said, report) =
+        place.json(&["scan", "--no-store", "--only-rules", "--rules", rules.to_str().unwrap(), &reference]);
     assert_eq!(report["reports"][0]["digest"], pinned.as_str(), "{said:?}");
     assert_eq!(report["reports"][0]["verdict"]["outcome"], "suspicious", "{said:?}");
     assert_eq!(fake.count(&moved), 0, "a layer of the other image was fetched");

@@ -24,7 +24,8 @@ fn scan(place: &Place, layout: &Path) -> (Said, Value) {
 fn scan_with(place: &Place, layout: &Path, more: &[&str]) -> (Said, Value) {
     let store = format!("sqlite:{}", place.path("store.sqlite").display());
     let (rules, reference) = (place.path("rules"), format!("oci:{}", layout.display()));
-    let arguments = ["scan", "--store", &store, "--only-rules", "--rules", rules.to_str().unwrap(), &reference];
+    let arguments =
+        ["scan", "--store", &store, "--only-rules", "--rules", rules.to_str().unwrap(), &reference];
     place.json(&[&arguments, more].concat())
 }
 
@@ -289,10 +290,38 @@ fn without_a_store_nothing_is_written() {
 fn a_store_that_is_none_is_an_error_that_names_it() {
     let place = Place::new();
     let layout = image().write(&place.path("layout"));
-    fs::write(place.path("store.sqlite"), "this is no database, only a text that is long enough".repeat(40)).unwrap();
+    fs::write(place.path("store.sqlite"), "this is no database, only a text that is long enough".repeat(40))
+        .unwrap();
     let store = format!("sqlite:{}", place.path("store.sqlite").display());
     let said = place.run(&["scan", "--store", &store, &format!("oci:{}", layout.display())]);
     assert_eq!(said.code, 2, "{said:?}");
     assert!(said.out.is_empty() && said.err.contains("store.sqlite"), "{said:?}");
     assert_eq!(said.err.trim_end().lines().count(), 1, "{said:?}");
+}
+
+#[test]
+fn a_disk_that_takes_no_more_is_an_error_and_leaves_the_store_whole() {
+    let place = Place::new();
+    let first = image().write(&place.path("first"));
+    scan(&place, &first);
+    let mut more = image();
+    more.layer(Tar::default().file("srv/own.sh", b"#!/bin/sh\ntrue\n").end());
+    let second = more.write(&place.path("second"));
+
+    // No file may grow beyond 2 KiB (4 blocks of 512 bytes), as if the disk were full.
+    let store = format!("sqlite:{}", place.path("store.sqlite").display());
+    let (dir, reference) = (place.path("rules"), format!("oci:{}", second.display()));
+    let script = r#"trap "" XFSZ; ulimit -f 4; exec "$@""#;
+    let mut command = std::process::Command::new("/bin/sh");
+    let arguments = ["-c", script, "sh", support::PROGRAM, "scan", "--store", &store];
+    let rest = ["--only-rules", "--rules", dir.to_str().unwrap(), &reference];
+    place.scrub(&mut command, &[&arguments[..], &rest].concat(), &[]);
+    let full = support::said(command.output().unwrap());
+    assert_eq!(full.code, 2, "{full:?}");
+    assert_eq!(full.err.trim_end().lines().count(), 1, "{full:?}");
+    assert!(full.err.contains("store.sqlite"), "{full:?}");
+
+    let (said, report) = scan(&place, &second);
+    assert_eq!((said.code, coverage(&report, "layersRead")), (1, 3), "{said:?}");
+    assert_eq!(coverage(&report, "layersRemembered"), 2, "{said:?}");
 }

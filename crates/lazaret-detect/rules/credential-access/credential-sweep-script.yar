@@ -28,6 +28,8 @@ rule credential_sweep_script : text
         $place_sa = "kubernetes.io/serviceaccount/token"
         $place_history = ".bash_history"
         $place_imds = "169.254.169.254"
+        $all_python = "dict(os.environ)"
+        $all_node = "JSON.stringify(process.env)"
         $send1 = "curl -F"
         $send2 = "--data-binary @"
         $send3 = "-X POST"
@@ -39,7 +41,7 @@ rule credential_sweep_script : text
         $send9 = "curl -T"
         $send10 = "https.request("
     condition:
-        filesize < 128KB and uint32(0) != 0x464c457f and (6 of ($place_*) or ($place_env and 4 of ($place_*))) and 1 of ($send*)
+        filesize < 128KB and uint32(0) != 0x464c457f and (6 of ($place_*) or (1 of ($place_env, $all_*) and 4 of ($place_*))) and 1 of ($send*)
 }
 
 /* example: fires on a collector

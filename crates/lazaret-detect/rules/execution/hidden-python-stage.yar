@@ -15,10 +15,14 @@ rule hidden_python_stage : text
         $exec1 = "exec((_)(b"
         $exec2 = "exec(_("
         $exec3 = "exec("
+        $hex1 = "exec(bytes.fromhex("
+        $hex2 = "exec(binascii.unhexlify("
+        $fetch1 = "exec(urllib.request.urlopen("
+        $fetch2 = "exec(requests.get("
         $marshal1 = "exec(marshal.loads(zlib.decompress(base64.b64decode("
         $marshal2 = "exec(__import__('marshal').loads(__import__('zlib').decompress(__import__('base64').b64decode("
     condition:
-        uint32(0) != 0x464c457f and filesize < 8MB and ((1 of ($reverse*) and 1 of ($exec*)) or 1 of ($marshal*))
+        uint32(0) != 0x464c457f and filesize < 8MB and ((1 of ($reverse*) and 1 of ($exec*)) or 1 of ($marshal*, $hex*, $fetch*))
 }
 
 /* example: fires on a reversed and compressed stage

@@ -14,10 +14,13 @@ rule redis_cron_script : script
         $dir3 = "config set dir /root/.ssh"
         $dir4 = "CONFIG SET dir /var/spool/cron"
         $dir5 = "CONFIG SET dir /root/.ssh"
+        $dir6 = "CONFIG SET dir /etc/cron.d"
+        $socket = "create_connection("
+        $random = "random.randint("
         $name1 = "config set dbfilename"
         $name2 = "CONFIG SET dbfilename"
     condition:
-        filesize < 256KB and uint16(0) == 0x2123 and 1 of ($dir*) and 1 of ($name*)
+        filesize < 256KB and (uint16(0) == 0x2123 or ($socket and $random)) and 1 of ($dir*) and 1 of ($name*)
 }
 
 /* example: fires on the two settings

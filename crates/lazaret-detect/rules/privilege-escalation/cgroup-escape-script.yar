@@ -16,8 +16,10 @@ rule cgroup_escape_script : script
         $overlay3 = "host_path"
         $mount = "mount -t cgroup"
         $procs = "cgroup.procs"
+        $core = "/proc/sys/kernel/core_pattern"
+        $layer = "upperdir="
     condition:
-        filesize < 64KB and uint16(0) == 0x2123 and $notify and $agent and ($procs or $mount) and 1 of ($overlay*)
+        filesize < 64KB and uint16(0) == 0x2123 and (($notify and $agent and ($procs or $mount) and 1 of ($overlay*)) or ($core and $layer))
 }
 
 /* example: fires on the known steps

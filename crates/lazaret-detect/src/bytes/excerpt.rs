@@ -68,4 +68,22 @@ mod tests {
         assert!(of(text.as_bytes(), [(0, 3000), (3500, 3600)].into_iter()).chars().count() <= 200);
         assert_eq!(of(b"\x7fELF", [(0, 4)].into_iter()), ".ELF");
     }
+
+    #[test]
+    fn every_place_in_rubbish_gives_a_short_line_without_control_characters() {
+        let mut seed = 7u32;
+        let mut rubbish = || {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            // Half of it text, so that lines, runs and broken UTF-8 all occur.
+            if seed >> 31 == 0 { (seed >> 16) as u8 } else { b"ab \n\t\0"[(seed >> 16) as usize % 6] }
+        };
+        let bytes: Vec<u8> = (0..300).map(|_| rubbish()).collect();
+        for start in 0..=bytes.len() {
+            for end in start..=bytes.len() {
+                let out = of(&bytes, [(start, end), (start / 2, end)].into_iter());
+                assert!(out.chars().count() <= LONGEST, "{start}..{end}: {out:?}");
+                assert!(!out.chars().any(char::is_control), "{start}..{end}: {out:?}");
+            }
+        }
+    }
 }

@@ -1,4 +1,6 @@
-use lazaret_model::{Behaviour, BehaviourKind, Class, Confidence, Finding, IndicatorKind, Reach, Rule, Severity};
+use lazaret_model::{
+    Behaviour, BehaviourKind, Class, Confidence, Finding, IndicatorKind, Reach, Rule, Severity,
+};
 
 use super::Check;
 use crate::case::base_name;
@@ -100,10 +102,11 @@ fn reads_credentials(behaviour: &Behaviour) -> bool {
         BehaviourKind::Process { argv, .. } => {
             // A program that is told where its own credentials are uses them; these read them out.
             let readers = [
-                "cat", "curl", "wget", "tar", "zip", "cp", "grep", "find", "base64", "dd", "strings", "head", "tail",
-                "xargs", "scp", "rsync", "gzip",
+                "cat", "curl", "wget", "tar", "zip", "cp", "grep", "find", "base64", "dd", "strings", "head",
+                "tail", "xargs", "scp", "rsync", "gzip",
             ];
-            argv.first().is_some_and(|p| readers.contains(&base_name(p))) && argv.iter().skip(1).any(|a| names(a))
+            argv.first().is_some_and(|p| readers.contains(&base_name(p)))
+                && argv.iter().skip(1).any(|a| names(a))
         }
         BehaviourKind::Network { url, .. } => url.as_deref().is_some_and(names),
         BehaviourKind::File { .. } => false,
@@ -120,12 +123,14 @@ fn sends_to(argv: &[String]) -> Option<String> {
                 || a.starts_with("--data-binary=")
                 || a.starts_with("-d@")
         }),
-        "wget" => arguments.iter().any(|a| a.starts_with("--post-file") || a.starts_with("--post-data") || a.starts_with("--body-file")),
+        "wget" => arguments.iter().any(|a| {
+            a.starts_with("--post-file") || a.starts_with("--post-data") || a.starts_with("--body-file")
+        }),
         "nc" | "ncat" | "netcat" => true,
         "scp" | "rsync" => arguments.iter().any(|a| a.contains('@') && a.contains(':')),
         _ => false,
     };
-    if !uploads {
+    if !uploads || says_only_who_it_is(base_name(program), arguments) {
         return None;
     }
     // A literal receiver only: what is in a variable is chosen by whoever runs the image.
@@ -133,7 +138,9 @@ fn sends_to(argv: &[String]) -> Option<String> {
         indicators_in_text(a).into_iter().find_map(|(_, indicator)| {
             let host = match indicator.kind {
                 IndicatorKind::Host => indicator.value.clone(),
-                IndicatorKind::Url => indicator.value.split("://").nth(1)?.split(['/', ':']).next()?.to_owned(),
+                IndicatorKind::Url => {
+                    indicator.value.split("://").nth(1)?.split(['/', ':']).next()?.to_owned()
+                }
                 _ => return None,
             };
             let own = host.starts_with("169.254.")
@@ -150,4 +157,37 @@ fn sends_to(argv: &[String]) -> Option<String> {
             (!own).then_some(host)
         })
     })
+}
+
+/// Whether all that a request carries is plain text and the names of where it runs: a sign of
+/// life, as agents and start scripts send it.
+fn says_only_who_it_is(program: &str, arguments: &[String]) -> bool {
+    if !matches!(program, "curl" | "wget") {
+        return false;
+    }
+    let mut bodies = Vec::new();
+    for (at, argument) in arguments.iter().enumerate() {
+        match argument.as_str() {
+            "-F" | "--form" | "-T" | "--upload-file" => return false,
+            "-d" | "--data" | "--data-binary" | "--data-raw" | "--data-urlencode" => {
+                bodies.push(arguments.get(at + 1).map_or("", String::as_str));
+            }
+            other
+                if other.starts_with("-d")
+                    || other.starts_with("--data")
+                    || other.starts_with("--post-data=") =>
+            {
+                bodies.push(other);
+            }
+            other if other.starts_with("--post-file") || other.starts_with("--body-file") => return false,
+            _ => {}
+        }
+    }
+    let names =
+        ["$HOSTNAME", "${HOSTNAME}", "$(hostname)", "$HOST", "$NODE_NAME", "$NODE", "$POD_NAME", "$(date)"];
+    !bodies.is_empty()
+        && bodies.iter().all(|body| {
+            let rest = names.iter().fold((*body).to_owned(), |text, name| text.replace(name, ""));
+            !rest.contains(['$', '@', '`'])
+        })
 }

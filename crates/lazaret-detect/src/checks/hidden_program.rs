@@ -24,7 +24,10 @@ impl Check for HiddenProgram {
     }
 
     fn fires(&self) -> &'static [&'static str] {
-        &["ELF /var/tmp/.dbus-helper 0755\n    helper\nENTRYPOINT [\"/var/tmp/.dbus-helper\"]"]
+        &[
+            "ELF /var/tmp/.dbus-helper 0755\n    helper\nENTRYPOINT [\"/var/tmp/.dbus-helper\"]",
+            "ELF /usr/share/.../helper 0755\n    helper\nENTRYPOINT [\"/usr/share/.../helper\"]",
+        ]
     }
 
     fn quiet(&self) -> &'static [&'static str] {
@@ -43,8 +46,9 @@ impl Check for HiddenProgram {
                 continue;
             }
             let text = path.to_string();
-            let temporary = ["/tmp/", "/var/tmp/", "/dev/shm/", "/run/shm/"].iter().any(|dir| text.starts_with(dir));
-            let dotted = path.file_name().starts_with(b".");
+            let temporary =
+                ["/tmp/", "/var/tmp/", "/dev/shm/", "/run/shm/"].iter().any(|dir| text.starts_with(dir));
+            let dotted = path.file_name().starts_with(b".") || looks_empty(&text);
             if !(temporary || dotted) {
                 continue;
             }
@@ -53,7 +57,11 @@ impl Check for HiddenProgram {
                 content: found.data.content,
                 ..lazaret_model::Evidence::at(
                     lazaret_model::Location::file(*layer, path.clone()),
-                    if dotted { "a started program with a hidden name" } else { "a started program in a directory for temporary files" },
+                    if dotted {
+                        "a started program with a hidden name"
+                    } else {
+                        "a started program in a directory for temporary files"
+                    },
                 )
             };
             let mut finding = Finding::of(&rule, format!("it starts {text}"), evidence).reach(started.reach);
@@ -64,4 +72,15 @@ impl Check for HiddenProgram {
         }
         findings
     }
+}
+
+/// Whether a part of a path cannot be seen in a listing: nothing but blanks, or a folder of dots
+/// that passes for the parent.
+fn looks_empty(path: &str) -> bool {
+    let unseen =
+        |c: char| c.is_whitespace() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}');
+    let mut parts = path.split('/').filter(|part| !part.is_empty());
+    parts.any(|part| {
+        part.chars().all(unseen) || (part.len() > 2 && part.chars().all(|c| c == '.' || unseen(c)))
+    })
 }

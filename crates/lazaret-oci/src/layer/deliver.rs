@@ -9,9 +9,20 @@ use super::stream::LayerStream;
 use super::{LayerSink, Owner, Piece, WINDOW_OVERLAP};
 use crate::tar::{Extent, Walker};
 
+/// Memory of `size` bytes, to be written over.
+fn room(sink: &mut dyn LayerSink, size: usize) -> Vec<u8> {
+    let mut bytes = sink.prepare(size as u64);
+    if bytes.capacity() < size {
+        // Fresh memory is zero already; writing zeros over it would cost a pass.
+        return vec![0; size];
+    }
+    bytes.resize(size, 0);
+    bytes
+}
+
 /// A window of `size` bytes that begins with `head`, to be filled.
-fn joined(head: &[u8], size: usize) -> Vec<u8> {
-    let mut bytes = vec![0; size.max(head.len())];
+fn joined(sink: &mut dyn LayerSink, head: &[u8], size: usize) -> Vec<u8> {
+    let mut bytes = room(sink, size.max(head.len()));
     bytes[..head.len()].copy_from_slice(head);
     bytes
 }
@@ -56,8 +67,7 @@ impl Delivery {
         stream: &mut LayerStream<R>,
         sink: &mut dyn LayerSink,
     ) -> ControlFlow<(), u64> {
-        sink.prepare(self.stored);
-        let mut bytes = vec![0; self.stored as usize];
+        let mut bytes = room(sink, self.stored as usize);
         let got = walker.content(stream, &mut bytes);
         bytes.truncate(got);
         self.piece(sink, 0, bytes, true)?;
@@ -76,8 +86,7 @@ impl Delivery {
         loop {
             let kept: usize = head.len();
             let room = usize::try_from(walker.left()).map_or(most, |left| (kept + left).min(most));
-            sink.prepare(room.max(kept) as u64);
-            let mut bytes = joined(&head, room.max(kept));
+            let mut bytes = joined(sink, &head, room);
             let n = walker.content(stream, &mut bytes[kept..]);
             got += n as u64;
             let short = kept + n < bytes.len();
@@ -106,8 +115,9 @@ impl Delivery {
             self.piece(sink, 0, Vec::new(), true)?;
             return ControlFlow::Continue(0);
         }
-        sink.prepare(self.size);
-        let mut bytes = vec![0; self.size as usize];
+        let mut bytes = room(sink, self.size as usize);
+        // The holes are zeros.
+        bytes.fill(0);
         let mut got = 0;
         for extent in extents {
             let (from, to) = (extent.offset as usize, (extent.offset + extent.length) as usize);
@@ -138,8 +148,7 @@ impl Delivery {
                 let kept = head.len();
                 let available = walker.left().min(left);
                 let room = usize::try_from(available).map_or(most, |n| (kept + n).min(most));
-                sink.prepare(room as u64);
-                let mut bytes = joined(&head, room);
+                let mut bytes = joined(sink, &head, room);
                 let n = walker.content(stream, &mut bytes[kept..]);
                 bytes.truncate(kept + n);
                 got += n as u64;

@@ -54,10 +54,12 @@ pub trait LayerSink {
     /// An entry. Its `content` is None; whoever takes the content fills it in.
     fn entry(&mut self, entry: FileEntry) -> ControlFlow<()>;
 
-    /// A piece of content of at most so many bytes comes next: memory for it is about to be taken.
-    /// A sink that holds pieces can wait here until there is room.
-    fn prepare(&mut self, bytes: u64) {
+    /// A piece of content of at most so many bytes comes next: gives memory for it, whatever
+    /// stands in it; what is too small is not used. A sink that holds pieces can wait here until
+    /// there is room.
+    fn prepare(&mut self, bytes: u64) -> Vec<u8> {
         let _ = bytes;
+        Vec::new()
     }
 
     /// A piece of content. Every regular file (an empty one too), and every other entry that

@@ -67,6 +67,37 @@ type SameKey = (ContentId, Vec<u8>, bool);
 pub(super) struct Inspectors {
     jobs: Sender<Job>,
     room: Arc<Room>,
+    spare: Arc<Spare>,
+}
+
+/// Memory of large contents that were looked at, for the next ones: fresh memory is dear, because
+/// the kernel clears it page by page.
+#[derive(Default)]
+struct Spare(Mutex<Vec<Vec<u8>>>);
+
+/// What is smaller costs less fresh from the allocator.
+const SPARE_FROM: usize = 256 << 10;
+/// Bytes of spare memory that are held.
+const SPARE_MOST: usize = 32 << 20;
+
+impl Spare {
+    fn put(&self, bytes: Vec<u8>) {
+        let mut spare = lock(&self.0);
+        let held: usize = spare.iter().map(Vec::capacity).sum();
+        if bytes.capacity() >= SPARE_FROM && held + bytes.capacity() <= SPARE_MOST {
+            spare.push(bytes);
+        }
+    }
+
+    /// Memory of at least `size` bytes, and not much more; empty where there is none.
+    fn take(&self, size: usize) -> Vec<u8> {
+        if size < SPARE_FROM {
+            return Vec::new();
+        }
+        let mut spare = lock(&self.0);
+        let fits = |held: &Vec<u8>| (size..=size.saturating_mul(2)).contains(&held.capacity());
+        spare.iter().position(fits).map_or_else(Vec::new, |at| spare.swap_remove(at))
+    }
 }
 
 /// Lets only so many bytes in at a time.
@@ -95,15 +126,18 @@ impl Inspectors {
     /// Starts `threads` threads, each with its own scanner.
     pub(super) fn start(pack: &Arc<Pack>, threads: usize) -> std::io::Result<Self> {
         let (jobs, queue) = unbounded();
+        let spare: Arc<Spare> = Arc::default();
         let room = Arc::new(Room { taken: Mutex::new(0), freed: Condvar::new() });
         let seen: Arc<Mutex<HashMap<SameKey, Arc<Inspected>>>> = Arc::default();
         for number in 0..threads {
-            let (queue, room, seen, pack) = (queue.clone(), Arc::clone(&room), Arc::clone(&seen), Arc::clone(pack));
+            let (queue, room, seen, pack) =
+                (queue.clone(), Arc::clone(&room), Arc::clone(&seen), Arc::clone(pack));
+            let spare = Arc::clone(&spare);
             std::thread::Builder::new()
                 .name(format!("inspect-{number}"))
-                .spawn(move || run(&queue, &room, &seen, &pack))?;
+                .spawn(move || run(&queue, &room, &spare, &seen, &pack))?;
         }
-        Ok(Self { jobs, room })
+        Ok(Self { jobs, room, spare })
     }
 
     /// Takes room for bytes that are about to be read; waits while too much is on the way. Who
@@ -119,6 +153,16 @@ impl Inspectors {
         }
     }
 
+    /// Memory for a piece of so many bytes; empty where none is spare.
+    pub(super) fn memory(&self, bytes: u64) -> Vec<u8> {
+        self.spare.take(usize::try_from(bytes).unwrap_or(usize::MAX))
+    }
+
+    /// Takes back memory that is not needed any more.
+    pub(super) fn spare(&self, bytes: Vec<u8>) {
+        self.spare.put(bytes);
+    }
+
     /// Hands a piece over, with the room that was taken for it.
     pub(super) fn submit(&self, job: Job) {
         lock(&job.layer.state).waiting += 1;
@@ -127,7 +171,13 @@ impl Inspectors {
     }
 }
 
-fn run(queue: &Receiver<Job>, room: &Room, seen: &Mutex<HashMap<SameKey, Arc<Inspected>>>, pack: &Pack) {
+fn run(
+    queue: &Receiver<Job>,
+    room: &Room,
+    spare: &Spare,
+    seen: &Mutex<HashMap<SameKey, Arc<Inspected>>>,
+    pack: &Pack,
+) {
     let examiner = Examiner::new();
     let mut inspector = Inspector::new(&examiner, pack.scanner());
     for job in queue {
@@ -135,7 +185,7 @@ fn run(queue: &Receiver<Job>, room: &Room, seen: &Mutex<HashMap<SameKey, Arc<Ins
         let layer = Arc::clone(&job.layer);
         let place = job_place(&job);
         // The analyzers catch their own panics; this is for everything around them.
-        let outcome = catch_unwind(AssertUnwindSafe(|| look(job, &mut inspector, seen)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| look(job, &mut inspector, spare, seen)));
         let mut state = lock(&layer.state);
         if outcome.is_err() {
             state.gaps.push(Gap::serious(
@@ -161,12 +211,21 @@ fn job_place(job: &Job) -> Location {
     }
 }
 
-fn look(job: Job, inspector: &mut Inspector<'_>, seen: &Mutex<HashMap<SameKey, Arc<Inspected>>>) {
+fn look(
+    job: Job,
+    inspector: &mut Inspector<'_>,
+    spare: &Spare,
+    seen: &Mutex<HashMap<SameKey, Arc<Inspected>>>,
+) {
     let Job { layer, entry, path, mode, size, offset, bytes, wanted, room: _ } = job;
     let whole = offset == 0 && bytes.len() as u64 == size;
     let id = whole.then(|| ContentId(*blake3::hash(&bytes).as_bytes()));
     let key = id.map(|id| (id, path.file_name().to_vec(), mode & 0o111 != 0));
-    let known = key.as_ref().and_then(|key| lock(seen).get(key).cloned());
+    let known = match &key {
+        _ if layer.what.only_wanted() => Some(Arc::default()),
+        Some(key) => lock(seen).get(key).cloned(),
+        None => None,
+    };
     let looked = known.unwrap_or_else(|| {
         let subject = Subject { path: &path, inside: &[], mode, size, bytes: &bytes, offset };
         let looked = Arc::new(inspector.inspect(&subject, layer.what.into(), &layer.nested));
@@ -184,18 +243,23 @@ fn look(job: Job, inspector: &mut Inspector<'_>, seen: &Mutex<HashMap<SameKey, A
     state.facts.extend(looked.facts.iter().map(here));
     state.matches.extend(looked.matches.iter().map(here));
     state.gaps.extend(looked.gaps.iter().map(|gap| moved(gap, &path)));
-    let Some(id) = id else { return };
+    let Some(id) = id else {
+        drop(state);
+        return spare.put(bytes);
+    };
     if let Some(entry) = entry {
         state.contents.push((entry, id));
     }
-    if (looked.keep || wanted) && layer.what.analyze {
+    if wanted || looked.keep && layer.what.analyze {
         if state.kept_bytes + size > layer.kept_bytes && !wanted {
             state.kept_full = true;
         } else if !state.kept.contains_key(&id) {
             state.kept_bytes += size;
-            state.kept.insert(id, Arc::from(bytes));
+            state.kept.insert(id, Arc::from(bytes.as_slice()));
         }
     }
+    drop(state);
+    spare.put(bytes);
 }
 
 /// The same gap, about the file as this layer names it.

@@ -3,11 +3,13 @@
 
 mod channel;
 mod inspect;
+mod place;
 mod process;
 mod protocol;
 mod reading;
 mod serve;
 
+pub(crate) use place::WorkerPlace;
 pub use process::{WORKER_ARGUMENT, Worker, WorkerError};
 pub(crate) use process::{JudgeAnswer, LayerAnswer, LayerInput, ReadRequest};
 pub use protocol::{ReadWhat, WorkerConfig};

@@ -38,11 +38,8 @@ pub enum WorkerError {
 /// How the C library's allocator works in the worker (mallopt(3)): contents of files come and go
 /// by the hundred megabytes there, on several threads, and what was freed is given back at once
 /// instead of being kept by the thread that freed it.
-const ALLOCATOR: [(&str, &str); 3] = [
-    ("MALLOC_ARENA_MAX", "2"),
-    ("MALLOC_MMAP_THRESHOLD_", "1048576"),
-    ("MALLOC_TRIM_THRESHOLD_", "8388608"),
-];
+const ALLOCATOR: [(&str, &str); 3] =
+    [("MALLOC_ARENA_MAX", "2"), ("MALLOC_MMAP_THRESHOLD_", "1048576"), ("MALLOC_TRIM_THRESHOLD_", "8388608")];
 
 /// What the judge works on for one layer.
 #[derive(Debug, Clone)]
@@ -201,7 +198,8 @@ impl Worker {
 
     pub(crate) async fn read(&self, request: ReadRequest) -> Result<LayerAnswer, WorkerError> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let ReadRequest { layer, descriptor, offset, length, seekable, what, wanted, budget, seconds } = request;
+        let ReadRequest { layer, descriptor, offset, length, seekable, what, wanted, budget, seconds } =
+            request;
         let request = Request::Read { id, layer, offset, length, seekable, what, wanted, budget, seconds };
         match self.ask(id, &request, &[], Some(descriptor)).await? {
             (Answer::Read { id, facts, matches, blob_ok, blob_digest, blob_bytes, whole, kept }, bytes) => {

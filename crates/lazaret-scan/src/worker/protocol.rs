@@ -20,13 +20,20 @@ pub struct WorkerConfig {
     pub memory: u64,
 }
 
-/// What to do with a layer.
+/// What to do with a layer; neither means that only the contents wanted are handed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadWhat {
     /// Run the analyzers.
     pub analyze: bool,
     /// Run the byte rules.
     pub match_bytes: bool,
+}
+
+impl ReadWhat {
+    /// Whether nothing is looked at.
+    pub(super) fn only_wanted(self) -> bool {
+        !self.analyze && !self.match_bytes
+    }
 }
 
 /// From the program to the worker.

@@ -74,13 +74,47 @@ struct Sink<'a> {
     wanted: &'a BTreeSet<EntryPath>,
     /// Room for bytes that was taken for the piece that comes next.
     room: u64,
+    windows: Windows,
+}
+
+/// How many bytes at its start tell what a content is: magic, the program header's place, `#!`.
+const HEAD: usize = 64;
+
+/// Gives each window of a large content the head of the whole.
+///
+/// Rules ask for a magic number at the start before they look for anything else. Without it in
+/// every window, padding a program past the first one would be a way around all of them.
+#[derive(Default)]
+struct Windows {
+    owner: Option<Owner>,
+    head: Vec<u8>,
+    end: u64,
+}
+
+impl Windows {
+    fn head(&mut self, owner: Owner, piece: &mut Piece) {
+        let end = piece.offset + piece.bytes.len() as u64;
+        if piece.offset == 0 {
+            self.owner = Some(owner);
+            self.head =
+                if piece.last { Vec::new() } else { piece.bytes.iter().take(HEAD).copied().collect() };
+        } else if self.owner == Some(owner)
+            && piece.offset + HEAD as u64 <= self.end
+            && let Some(start) = piece.bytes.get_mut(..self.head.len())
+        {
+            // These bytes were in the window before, which this one overlaps by much more.
+            start.copy_from_slice(&self.head);
+        }
+        self.end = end;
+    }
 }
 
 impl LayerSink for Sink<'_> {
-    fn prepare(&mut self, bytes: u64) {
+    fn prepare(&mut self, bytes: u64) -> Vec<u8> {
         self.inspectors.give_room(std::mem::take(&mut self.room));
         self.inspectors.take_room(bytes);
         self.room = bytes;
+        self.inspectors.memory(bytes)
     }
 
     fn entry(&mut self, entry: FileEntry) -> ControlFlow<()> {
@@ -88,7 +122,8 @@ impl LayerSink for Sink<'_> {
         ControlFlow::Continue(())
     }
 
-    fn content(&mut self, owner: Owner, piece: Piece) -> ControlFlow<()> {
+    fn content(&mut self, owner: Owner, mut piece: Piece) -> ControlFlow<()> {
+        self.windows.head(owner, &mut piece);
         let (entry, path, mode) = match owner {
             Owner::Entry(number) => {
                 let entry = &self.entries[number];
@@ -96,6 +131,12 @@ impl LayerSink for Sink<'_> {
             }
             Owner::Outside => (None, EntryPath::default(), 0),
         };
+        let wanted = self.wanted.contains(&path);
+        if !wanted && self.layer.what.only_wanted() {
+            self.inspectors.give_room(std::mem::take(&mut self.room));
+            self.inspectors.spare(piece.bytes);
+            return ControlFlow::Continue(());
+        }
         let room = piece.bytes.len() as u64;
         if self.room < room {
             self.inspectors.give_room(std::mem::take(&mut self.room));
@@ -106,7 +147,7 @@ impl LayerSink for Sink<'_> {
             room: std::mem::take(&mut self.room),
             layer: Arc::clone(&self.layer),
             entry,
-            wanted: self.wanted.contains(&path),
+            wanted,
             path,
             mode,
             size: piece.size,
@@ -141,8 +182,15 @@ pub(super) fn read(
         state: Mutex::new(Gathered::default()),
         done: Condvar::new(),
     });
-    let mut sink =
-        Sink { entries: Vec::new(), facts: Vec::new(), layer: Arc::clone(&gathering), inspectors, wanted, room: 0 };
+    let mut sink = Sink {
+        entries: Vec::new(),
+        facts: Vec::new(),
+        layer: Arc::clone(&gathering),
+        inspectors,
+        wanted,
+        room: 0,
+        windows: Windows::default(),
+    };
     let reader = BlobReader { source: blob, done: 0, told: 0, progress };
     let read = read_layer(reader, layer, budget, deadline, &mut sink);
     inspectors.give_room(std::mem::take(&mut sink.room));
@@ -207,9 +255,9 @@ fn assemble(sink: Sink<'_>, read: lazaret_oci::LayerRead, gathered: Gathered) ->
 /// Threads finish in any order; what they found is told in one order.
 fn sort_facts(facts: &mut [Fact]) {
     facts.sort_by(|a, b| {
-        (&a.path, &a.inside, a.offset).cmp(&(&b.path, &b.inside, b.offset)).then_with(|| {
-            format!("{:?}", a.kind).cmp(&format!("{:?}", b.kind))
-        })
+        (&a.path, &a.inside, a.offset)
+            .cmp(&(&b.path, &b.inside, b.offset))
+            .then_with(|| format!("{:?}", a.kind).cmp(&format!("{:?}", b.kind)))
     });
 }
 

@@ -54,10 +54,15 @@ pub fn run_worker(config: Option<OsString>) -> ExitCode {
         let _ = channel::send(&socket, &Answer::Failed { message }, &[], None);
         ExitCode::from(2)
     };
-    let config: WorkerConfig = match config.and_then(|c| c.into_string().ok()).map(|c| serde_json::from_str(&c)) {
-        Some(Ok(config)) => config,
-        _ => return fail("the reading worker was started with a configuration that it does not understand".into()),
-    };
+    let config: WorkerConfig =
+        match config.and_then(|c| c.into_string().ok()).map(|c| serde_json::from_str(&c)) {
+            Some(Ok(config)) => config,
+            _ => {
+                return fail(
+                    "the reading worker was started with a configuration that it does not understand".into(),
+                );
+            }
+        };
     // Rules are the user's own files; they are read before the walls go up.
     let pack = match load_rules(&config) {
         Ok(pack) => Arc::new(pack),
@@ -84,13 +89,16 @@ pub fn run_worker(config: Option<OsString>) -> ExitCode {
     };
     let inspectors = match Inspectors::start(&pack, config.jobs) {
         Ok(inspectors) => inspectors,
-        Err(error) => return fail(format!("the reading worker cannot start its threads: {error}; it may need more than --max-memory allows")),
+        Err(error) => {
+            return fail(format!(
+                "the reading worker cannot start its threads: {error}; it may need more than --max-memory allows"
+            ));
+        }
     };
     let Ok(writer) = socket.try_clone() else {
         return fail("the reading worker cannot share its socket".to_owned());
     };
-    let shared =
-        Arc::new(Shared { socket: Mutex::new(writer), memory: Mutex::default(), pack, inspectors });
+    let shared = Arc::new(Shared { socket: Mutex::new(writer), memory: Mutex::default(), pack, inspectors });
     let (reads, queue) = unbounded::<Frame<Request>>();
     for number in 0..config.jobs {
         let (queue, shared) = (queue.clone(), Arc::clone(&shared));
@@ -98,7 +106,9 @@ pub fn run_worker(config: Option<OsString>) -> ExitCode {
             .name(format!("read-{number}"))
             .spawn(move || read_layers(&queue, &shared));
         if let Err(error) = started {
-            return fail(format!("the reading worker cannot start its threads: {error}; it may need more than --max-memory allows"));
+            return fail(format!(
+                "the reading worker cannot start its threads: {error}; it may need more than --max-memory allows"
+            ));
         }
     }
     shared.answer(&Answer::Ready { confinement }, &[]);
@@ -135,7 +145,9 @@ fn load_rules(config: &WorkerConfig) -> Result<Pack, lazaret_detect::PackError> 
 
 fn read_layers(queue: &Receiver<Frame<Request>>, shared: &Shared) {
     for frame in queue {
-        let Request::Read { id, layer, offset, length, seekable, what, wanted, budget, seconds } = frame.message else {
+        let Request::Read { id, layer, offset, length, seekable, what, wanted, budget, seconds } =
+            frame.message
+        else {
             continue;
         };
         let Some(descriptor) = frame.descriptor else {
@@ -146,7 +158,8 @@ fn read_layers(queue: &Receiver<Frame<Request>>, shared: &Shared) {
         let blob = BlobSource { file: File::from(descriptor), offset, length, seekable };
         let wanted = wanted.into_iter().collect();
         let progress = |bytes| shared.answer(&Answer::Progress { id, bytes }, &[]);
-        let read = reading::read(blob, &layer, what, &wanted, &budget, seconds, &shared.inspectors, &progress);
+        let read =
+            reading::read(blob, &layer, what, &wanted, &budget, seconds, &shared.inspectors, &progress);
 
         let parts: Vec<&[u8]> = read.kept.iter().map(|(_, bytes)| &**bytes).collect();
         let answer = Answer::Read {
@@ -200,7 +213,12 @@ fn judge(
         held.push(match layer {
             JudgeLayer::Held(read) => match memory.layers.get(&read) {
                 Some(layer) => (Arc::clone(&layer.facts), Arc::clone(&layer.matches)),
-                None => return Answer::Broken { id, message: format!("the layer of request {read} is forgotten") },
+                None => {
+                    return Answer::Broken {
+                        id,
+                        message: format!("the layer of request {read} is forgotten"),
+                    };
+                }
             },
             JudgeLayer::Given(facts, matches) => (Arc::new(*facts), Arc::new(matches)),
         });
@@ -212,4 +230,3 @@ fn judge(
         Judgement::Needs(missing) => Answer::Needs { id, missing },
     }
 }
-

@@ -32,7 +32,8 @@ pub fn run(command: RulesCommand) -> Result<Exit> {
         RulesCommand::Explain { id, rules } => {
             let pack = Pack::load(&rules, paths::cache().as_deref())?;
             let known = pack.rule(&id).map(|known| (known.rule.clone(), known.origin.clone()));
-            let check = || CHECKS.iter().map(|c| c.rule()).find(|r| r.id == id).map(|r| (r, "built in".to_owned()));
+            let check =
+                || CHECKS.iter().map(|c| c.rule()).find(|r| r.id == id).map(|r| (r, "built-in".to_owned()));
             let Some((rule, origin)) = known.or_else(check) else {
                 bail!("no rule is called `{id}`: `lazaret rules list` shows all");
             };
@@ -42,7 +43,11 @@ pub fn run(command: RulesCommand) -> Result<Exit> {
         RulesCommand::New { id, sigma, into } => {
             let path = super::rule_frame::write(&id, sigma, &into)?;
             let shown = path.display().to_string();
-            super::print(&format!("wrote {}; next: lazaret rules check {}\n", visible(&shown), visible(&shown)))?;
+            super::print(&format!(
+                "wrote {}; next: lazaret rules check {}\n",
+                visible(&shown),
+                visible(&shown)
+            ))?;
             Ok(Exit::Allowed)
         }
         RulesCommand::Check { directory } => {

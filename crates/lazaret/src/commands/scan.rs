@@ -27,9 +27,15 @@ pub fn run(args: &ScanArgs) -> Result<Exit> {
             None => references.push(typed.parse::<ImageRef>()?),
         }
     }
-    let settings = settings(args, &references)?;
+    let mut settings = settings(args, &references)?;
+    if args.references.iter().all(|typed| typed.starts_with("lab:")) && args.source.store.is_none() {
+        // A demonstration is nothing to remember.
+        settings.store = None;
+    }
     if args.budget.unconfined && !args.output.quiet {
-        eprintln!("lazaret: --unconfined: what reads the images may do all that you may; scan only what you trust");
+        eprintln!(
+            "lazaret: --unconfined: what reads the images may do all that you may; scan only what you trust"
+        );
     }
 
     let (reports, failed) = super::runtime()?.block_on(async {
@@ -51,7 +57,8 @@ pub fn run(args: &ScanArgs) -> Result<Exit> {
         scanner.close().await?;
         anyhow::Ok((reports, failed))
     })?;
-    let reports = reports.into_iter().map(|report| ignored(report, &ignore)).collect::<Vec<_>>();
+    let reports: Vec<Report> =
+        reports.into_iter().map(|report| ignored(demonstration.named(report), &ignore)).collect();
 
     if !reports.is_empty() {
         for output in &outputs {
@@ -113,7 +120,8 @@ fn outputs(args: &OutputArgs) -> Result<Vec<Output>> {
         }
     }
     if plain.is_some() || format.is_some() || outputs.is_empty() {
-        let guessed = plain.as_deref().and_then(Path::extension).and_then(|e| e.to_str()).and_then(|e| e.parse().ok());
+        let guessed =
+            plain.as_deref().and_then(Path::extension).and_then(|e| e.to_str()).and_then(|e| e.parse().ok());
         outputs.push(Output { format: format.or(guessed).unwrap_or(Format::Terminal), file: plain });
     }
     if outputs.iter().filter(|o| o.file.is_none()).count() > 1 {
@@ -140,7 +148,8 @@ fn write(output: &Output, reports: &[Report], args: &OutputArgs) -> Result<()> {
     match &output.file {
         None => {
             let mut out = BufWriter::new(io::stdout().lock());
-            let written = lazaret_report::render(output.format, reports, &options, &mut out).and_then(|()| out.flush());
+            let written =
+                lazaret_report::render(output.format, reports, &options, &mut out).and_then(|()| out.flush());
             match written {
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
                 other => other.context("standard output"),
@@ -260,7 +269,8 @@ fn registry(args: &SourceArgs, references: &[ImageRef]) -> Result<ClientOptions>
             })
         }
     };
-    let mut options = ClientOptions { plain_http: args.plain_http.clone(), login, ..ClientOptions::default() };
+    let mut options =
+        ClientOptions { plain_http: args.plain_http.clone(), login, ..ClientOptions::default() };
     options.ca_file.clone_from(&args.ca_bundle);
     if args.no_credential_helpers {
         options.credential_files = CredentialFiles::Ignore;
@@ -275,6 +285,22 @@ struct Demonstration {
 }
 
 impl Demonstration {
+    /// The report under the name that was typed, not that of the place for this run.
+    fn named(&self, mut report: Report) -> Report {
+        let Some(directory) = self.directory.get() else { return report };
+        let place = format!("oci:{}/", directory.path().display());
+        let lab = |text: &str| text.strip_prefix(&place).map(|rest| format!("lab:{rest}"));
+        if let Some(name) = lab(&report.pinned.repository) {
+            report.requested.clone_from(&name);
+            report.source = "the lab: inert images that only look the part".to_owned();
+            report.pinned.repository.clone_from(&name);
+            for image in &mut report.images {
+                image.image.pinned.repository.clone_from(&name);
+            }
+        }
+        report
+    }
+
     fn references(&self, set: &str) -> Result<Vec<ImageRef>> {
         if self.directory.get().is_none() {
             let made = tempfile::Builder::new().prefix("lazaret-lab-").tempdir()?;

@@ -253,7 +253,8 @@ pub fn write_index(dir: &Path, images: &[&RawImage]) {
     let mut manifests = Vec::new();
     for image in images {
         let mut config = image.config.clone();
-        config["rootfs"]["diff_ids"] = json!(image.layers.iter().map(|l| l.diff_id.clone()).collect::<Vec<_>>());
+        config["rootfs"]["diff_ids"] =
+            json!(image.layers.iter().map(|l| l.diff_id.clone()).collect::<Vec<_>>());
         let config = serde_json::to_vec(&config).unwrap();
         let config_digest = put(dir, &config);
         let mut layers = Vec::new();

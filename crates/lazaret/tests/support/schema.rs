@@ -65,7 +65,11 @@ fn check(root: &Value, schema: &Value, value: &Value, at: &str, wrong: &mut Vec<
             }
             "additionalProperties" => {
                 let known = rules.get("properties").and_then(Value::as_object);
-                let more = value.as_object().into_iter().flatten().find(|(name, _)| !known.is_some_and(|k| k.contains_key(*name)));
+                let more = value
+                    .as_object()
+                    .into_iter()
+                    .flatten()
+                    .find(|(name, _)| !known.is_some_and(|k| k.contains_key(*name)));
                 *rule != Value::Bool(false) || more.is_none()
             }
             "items" => {

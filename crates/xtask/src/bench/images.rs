@@ -69,7 +69,7 @@ fn recipe(name: &str, packages: &str, command: &[&str]) -> String {
         String::new()
     } else {
         format!(
-            "buildah run --isolation chroot --network host $c -- sh -c 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends {packages} >/dev/null && rm -rf /var/lib/apt/lists/*'\n"
+            "buildah run --isolation chroot --network host $c -- sh -c 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends {packages} >/dev/null && apt-get clean && rm -rf /var/lib/apt/lists/*'\n"
         )
     };
     format!(

@@ -135,9 +135,9 @@ fn unpack_and(unpacked: &Path, layout: &Path, scanner: &mut Command) -> Command 
     words.extend(scanner.get_args().map(|a| a.to_string_lossy().into_owned()));
     let (unpacked, layout) = (unpacked.display(), layout.display());
     let mut shell = Command::new("sh");
-    // Scanners exit with 1 when they find something.
+    // Scanners exit with 1 when they find something, and yara waits for ever on a device.
     shell.arg("-c").arg(format!(
-        "rm -rf {unpacked}; umoci unpack --image {layout}:latest {unpacked} >/dev/null 2>&1 || exit 9; {} {unpacked}/rootfs >/dev/null 2>&1; rm -rf {unpacked}; exit 0",
+        "rm -rf {unpacked}; umoci unpack --image {layout}:latest {unpacked} >/dev/null 2>&1 || exit 9; rm -rf {unpacked}/rootfs/dev; {} {unpacked}/rootfs >/dev/null 2>&1; rm -rf {unpacked}; exit 0",
         words.join(" ")
     ));
     shell

@@ -74,9 +74,8 @@ struct Address {
 
 fn address(text: &str) -> Option<Address> {
     let at = text.find("://")?;
-    let scheme_start = text[..at].rfind(|c: char| !(c.is_ascii_alphanumeric() || "+.-".contains(c)));
-    let start = scheme_start.map_or(0, |n| n + 1);
-    let scheme = &text[start..at];
+    let outside = |c: char| !(c.is_ascii_alphanumeric() || "+.-".contains(c));
+    let scheme = text[..at].rsplit(outside).next().unwrap_or_default();
     if scheme.is_empty() || scheme == "file" {
         return None;
     }

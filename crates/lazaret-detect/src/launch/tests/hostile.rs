@@ -63,6 +63,17 @@ fn loops_functions_and_texts_without_end_are_cut() {
 }
 
 #[test]
+fn an_address_right_behind_a_letter_of_several_bytes_is_still_read() {
+    let path = bounded("curl -o /x \u{fffd}https://203.0.113.7/a\n");
+    assert_eq!(path.gaps.iter().filter(|gap| gap.matters).count(), 0, "{:?}", path.gaps);
+    assert!(
+        lines(&path).iter().any(|line| line == "net 203.0.113.7 https://203.0.113.7/a"),
+        "{:?}",
+        lines(&path)
+    );
+}
+
+#[test]
 fn rubbish_is_no_panic() {
     let mut seed = 7u64;
     let words = [
