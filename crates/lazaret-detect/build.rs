@@ -53,14 +53,13 @@ fn checks(folder: &Path) -> Result<String, Box<dyn Error>> {
     let mut code = String::new();
     let mut list = String::new();
     for (name, path) in &names {
-        let kind: String = name
-            .split('_')
-            .map(|word| word[..1].to_uppercase() + &word[1..])
-            .collect();
+        let kind: String = name.split('_').map(|word| word[..1].to_uppercase() + &word[1..]).collect();
         code.push_str(&format!("#[path = {path:?}]\nmod {name};\n"));
         list.push_str(&format!("    &{name}::{kind},\n"));
     }
-    Ok(format!("{code}\n/// Every check, by the name of its file.\npub static CHECKS: &[&dyn Check] = &[\n{list}];\n"))
+    Ok(format!(
+        "{code}\n/// Every check, by the name of its file.\npub static CHECKS: &[&dyn Check] = &[\n{list}];\n"
+    ))
 }
 
 fn collect(directory: &Path, files: &mut Vec<PathBuf>) -> Result<(), Box<dyn Error>> {

@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
 use lazaret_model::{
-    Behaviour, BehaviourKind, Digest, EntryPath, Evidence, Fact, FactKind, Image, Indicator, LayerFacts, Location,
-    Phase, Reach, Rule,
+    Behaviour, BehaviourKind, Digest, EntryPath, Evidence, Fact, FactKind, Image, Indicator, LayerFacts,
+    Location, Phase, Reach, Rule,
 };
 
 use crate::claims::Claims;
@@ -106,7 +106,8 @@ impl<'a> Case<'a> {
 
     /// Whether a file can act.
     pub fn reach(&self, layer: usize, path: &EntryPath) -> Reach {
-        let seen = self.view.lookup(path).is_some_and(|found| found.layer == layer || found.data_layer == layer);
+        let seen =
+            self.view.lookup(path).is_some_and(|found| found.layer == layer || found.data_layer == layer);
         if !seen {
             return Reach::Removed;
         }

@@ -7,16 +7,57 @@ use lazaret_model::Image;
 
 /// Words with which a program or an image openly calls itself a miner.
 const MINER_WORDS: &[&str] = &[
-    "miner", "mining", "xmrig", "xmr-stak", "minerd", "ccminer", "ethminer", "nbminer", "t-rex", "lolminer",
-    "srbminer", "phoenixminer", "teamredminer", "cgminer", "bfgminer", "gminer", "randomx", "nicehash",
-    "p2pool", "minexmr", "hashvault", "nheqminer", "wildrig", "cryptodredge", "xmrig-proxy",
+    "miner",
+    "mining",
+    "xmrig",
+    "xmr-stak",
+    "minerd",
+    "ccminer",
+    "ethminer",
+    "nbminer",
+    "t-rex",
+    "lolminer",
+    "srbminer",
+    "phoenixminer",
+    "teamredminer",
+    "cgminer",
+    "bfgminer",
+    "gminer",
+    "randomx",
+    "nicehash",
+    "p2pool",
+    "minexmr",
+    "hashvault",
+    "nheqminer",
+    "wildrig",
+    "cryptodredge",
+    "xmrig-proxy",
 ];
 
 /// Words with which an image openly sells bandwidth.
 const PROXYWARE_WORDS: &[&str] = &[
-    "traffmonetizer", "9hits", "9hitste", "peer2profit", "p2pclient", "honeygain", "pawns", "iproyal", "earnapp",
-    "packetstream", "psclient", "repocket", "earnfm", "proxyrack", "bitping", "mysterium", "proxyware",
-    "packetshare", "grass", "proxylite", "bandwidth-sharing", "passive-income",
+    "traffmonetizer",
+    "9hits",
+    "9hitste",
+    "peer2profit",
+    "p2pclient",
+    "honeygain",
+    "pawns",
+    "iproyal",
+    "earnapp",
+    "packetstream",
+    "psclient",
+    "repocket",
+    "earnfm",
+    "proxyrack",
+    "bitping",
+    "mysterium",
+    "proxyware",
+    "packetshare",
+    "grass",
+    "proxylite",
+    "bandwidth-sharing",
+    "passive-income",
 ];
 
 /// What kind of thing an image openly says it is, taken from what its maker wrote for people:
@@ -43,7 +84,9 @@ impl Claims {
         for (name, value) in &image.config.labels {
             let name = name.to_lowercase();
             let last = name.rsplit('.').next().unwrap_or(&name);
-            if matches!(last, "title" | "name" | "description" | "summary" | "ref") || last.ends_with("description") {
+            if matches!(last, "title" | "name" | "description" | "summary" | "ref")
+                || last.ends_with("description")
+            {
                 texts.push(value.to_lowercase());
             }
         }
@@ -71,7 +114,8 @@ fn has_word(text: &str, word: &str) -> bool {
     text.match_indices(word).any(|(at, _)| {
         let before = text[..at].chars().next_back();
         let after = text[at + word.len()..].chars().next();
-        !before.is_some_and(char::is_alphabetic) && !after.is_some_and(|c| c.is_alphabetic() && c != 's' && c != 'e')
+        !before.is_some_and(char::is_alphabetic)
+            && !after.is_some_and(|c| c.is_alphabetic() && c != 's' && c != 'e')
     })
 }
 

@@ -30,7 +30,8 @@ impl Inspected {
     fn state(&mut self, path: &EntryPath, read: NestedRead) {
         let about = |inside: Vec<String>, kind| Fact { inside, ..Fact::about(path, kind) };
         for archive in read.archives {
-            let kind = FactKind::Archive { format: archive.format.name().to_owned(), members: archive.members };
+            let kind =
+                FactKind::Archive { format: archive.format.name().to_owned(), members: archive.members };
             self.facts.push(about(archive.inside, kind));
         }
         for (inside, what) in read.oddities {

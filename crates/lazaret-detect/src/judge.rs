@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lazaret_model::{
-    Class, Confidence, Coverage, EntryPath, Evidence, FactKind, FileKind, Finding, Gap, Image,
+    Certainty, Class, Confidence, Coverage, EntryPath, Evidence, FactKind, FileKind, Finding, Gap, Image,
     ImageReport, LayerFacts, Location, Phase, Reach, Severity, TextKind, one_line,
 };
 
@@ -84,7 +84,8 @@ pub fn judge(
         layers: image.layers.len() as u64,
         layers_read: layers.iter().filter(|l| l.facts.complete).count() as u64,
         layers_remembered: 0,
-        files: layers.iter().flat_map(|l| &l.facts.entries).filter(|e| e.kind == FileKind::File).count() as u64,
+        files: layers.iter().flat_map(|l| &l.facts.entries).filter(|e| e.kind == FileKind::File).count()
+            as u64,
         bytes: layers.iter().map(|l| l.facts.bytes).sum(),
         gaps: gaps.iter().filter(|g| g.matters).count() as u64,
     };
@@ -145,6 +146,13 @@ fn behaviour_finding(case: &Case<'_>, hit: &Hit<'_>) -> Option<Finding> {
             let message = format!("{} ({})", capital(&hit.rule.title), describe(behaviour));
             let mut finding = Finding::of(hit.rule, message, case.behaviour_evidence(behaviour))
                 .reach(Case::phase_reach(behaviour.phase));
+            if behaviour.certainty == Certainty::May && behaviour.phase != Phase::Start {
+                // An arm that may never be taken, of a script that may never run (the functions
+                // of a profile): what is only likely there is a lead.
+                let less =
+                    if hit.rule.confidence == Confidence::High { Confidence::High } else { Confidence::Low };
+                finding = finding.confidence(less);
+            }
             for place in behaviour.because.iter().skip(1).take(4) {
                 finding = finding.and(Evidence::at(place.clone(), "leads there"));
             }
@@ -184,7 +192,10 @@ fn in_context(finding: &mut Finding, case: &Case<'_>) {
         finding.class = Class::DualUse;
         finding.severity = finding.severity.min(Severity::Medium);
     }
-    if finding.reach == Reach::Starts && finding.confidence == Confidence::Medium && is_started_script(finding, case) {
+    if finding.reach == Reach::Starts
+        && finding.confidence == Confidence::Medium
+        && is_started_script(finding, case)
+    {
         // What a manual or a toolbox may hold for reading is an act where the image runs it.
         finding.confidence = Confidence::High;
     }
@@ -198,10 +209,9 @@ fn in_context(finding: &mut Finding, case: &Case<'_>) {
 /// Whether a byte rule of critical severity matched in a script that the start path itself runs.
 fn is_started_script(finding: &Finding, case: &Case<'_>) -> bool {
     let Location::File { layer, path, inside, .. } = finding.location() else { return false };
-    let is_match = |kind: &FactKind| matches!(kind, FactKind::ByteMatch { rule, .. } if *rule == finding.rule.id);
-    let is_script = |kind: &FactKind| {
-        matches!(kind, FactKind::Text { kind, .. } if !matches!(kind, TextKind::Plain | TextKind::Json | TextKind::Yaml))
-    };
+    let is_match =
+        |kind: &FactKind| matches!(kind, FactKind::ByteMatch { rule, .. } if *rule == finding.rule.id);
+    let is_script = |kind: &FactKind| matches!(kind, FactKind::Text { kind, .. } if !matches!(kind, TextKind::Plain | TextKind::Json | TextKind::Yaml));
     let facts = case.facts_of(*layer, path);
     inside.is_empty()
         && finding.class == Class::Malware
@@ -245,7 +255,8 @@ fn is_inert_text(finding: &Finding, case: &Case<'_>) -> bool {
 fn fold(findings: Vec<Finding>) -> Vec<Finding> {
     let mut groups: BTreeMap<_, Vec<Finding>> = BTreeMap::new();
     for finding in findings {
-        let key = (finding.rule.id.clone(), finding.class, finding.severity, finding.confidence, finding.reach);
+        let key =
+            (finding.rule.id.clone(), finding.class, finding.severity, finding.confidence, finding.reach);
         groups.entry(key).or_default().push(finding);
     }
     let mut folded = Vec::new();

@@ -26,9 +26,13 @@ pub fn weight(finding: &Finding) -> Weight {
     }
     let acts = finding.reach >= Reach::Reachable;
     match (finding.confidence, finding.severity) {
-        (Confidence::High, Severity::High | Severity::Critical) if finding.reach == Reach::Starts => Weight::Convicts,
+        (Confidence::High, Severity::High | Severity::Critical) if finding.reach == Reach::Starts => {
+            Weight::Convicts
+        }
         (Confidence::High, Severity::Medium | Severity::High | Severity::Critical) => Weight::Suspects,
-        (Confidence::Medium, Severity::Medium | Severity::High | Severity::Critical) if acts => Weight::Suspects,
+        (Confidence::Medium, Severity::Medium | Severity::High | Severity::Critical) if acts => {
+            Weight::Suspects
+        }
         _ => Weight::None,
     }
 }
@@ -74,7 +78,9 @@ pub fn verdict(findings: &[Finding], gaps: &[Gap]) -> Verdict {
             would_change: match (&worst.refuted_by, has_gaps) {
                 (Some(what), _) => format!("Clean if {}.", one_line(what, 200)),
                 (None, true) => format!("Something was not read either: {}.", gap_words()),
-                (None, false) => "Malicious if it is shown to act; clean if its maker can explain it.".to_owned(),
+                (None, false) => {
+                    "Malicious if it is shown to act; clean if its maker can explain it.".to_owned()
+                }
             },
             has_gaps,
         };
@@ -89,7 +95,9 @@ pub fn verdict(findings: &[Finding], gaps: &[Gap]) -> Verdict {
     }
     let dual: Vec<&Finding> = findings
         .iter()
-        .filter(|f| f.class == Class::DualUse && f.reach >= Reach::Reachable && f.severity >= Severity::Medium)
+        .filter(|f| {
+            f.class == Class::DualUse && f.reach >= Reach::Reachable && f.severity >= Severity::Medium
+        })
         .collect();
     let why = match dual.first() {
         Some(first) => {

@@ -9,9 +9,7 @@ use lazaret_model::{
 use lazaret_oci::{NestedBudget, digest_of};
 use lazaret_recipe::Recipe;
 
-use crate::{
-    Examiner, Inspection, Inspector, Judgement, LayerInput, Pack, Subject, judge,
-};
+use crate::{Examiner, Inspection, Inspector, Judgement, LayerInput, Pack, Subject, judge};
 
 /// Reads and judges a recipe in memory, by the same analyzers, rules and policy as an image that
 /// was pulled.
@@ -32,8 +30,14 @@ pub fn try_recipe(pack: &Pack, recipe: &Recipe) -> ImageReport {
                 let id = ContentId(*blake3::hash(&file.bytes).as_bytes());
                 entry.content = Some(id);
                 let size = file.bytes.len() as u64;
-                let subject =
-                    Subject { path: &entry.path, inside: &[], mode: entry.mode, size, bytes: &file.bytes, offset: 0 };
+                let subject = Subject {
+                    path: &entry.path,
+                    inside: &[],
+                    mode: entry.mode,
+                    size,
+                    bytes: &file.bytes,
+                    offset: 0,
+                };
                 let what = Inspection { analyze: true, match_bytes: true };
                 let seen = inspector.inspect(&subject, what, &nested);
                 facts.facts.extend(seen.facts);

@@ -35,8 +35,7 @@ impl Source {
             ImageRef::Registry(name) => {
                 let resolved = client.resolve(name, platforms, budget).await?;
                 // From here on the digest counts, whatever the tag does meanwhile.
-                let pinned =
-                    RegistryRef { digest: Some(resolved.pinned.digest.clone()), ..name.clone() };
+                let pinned = RegistryRef { digest: Some(resolved.pinned.digest.clone()), ..name.clone() };
                 Ok((Self::Registry { client: client.clone(), reference: pinned }, vec![resolved]))
             }
             ImageRef::DockerDaemon(_) | ImageRef::Podman(_) | ImageRef::Containerd(_) => {

@@ -198,7 +198,8 @@ impl<'a> Process<'a> {
         if !self.name.starts_with("python") && !self.name.starts_with("pypy") {
             return;
         }
-        let mut words = self.start.argv[1..].iter().filter_map(Value::known).skip_while(|word| *word != "-m").skip(1);
+        let mut words =
+            self.start.argv[1..].iter().filter_map(Value::known).skip_while(|word| *word != "-m").skip(1);
         let Some(module) = words.next().map(|name| name.replace('.', "/")) else { return };
         let path = env(&self.start, "PYTHONPATH").unwrap_or_default().to_owned();
         let folders: Vec<String> =
@@ -417,7 +418,7 @@ impl<'a> Process<'a> {
         // Another language: the interpreter is started on it, as the kernel does.
         let nested =
             paper.find(&absolute("/", &interpreter)).and_then(|f| paper.text(&f, self.start.certainty));
-        if nested.is_some_and(|t| t.starts_with("#!")) {
+        if nested.is_some_and(|t| t.starts_with("#!")) || wrap::is_wrapper(&name) {
             let mut argv: Vec<Value> = words.into_iter().map(Value::sure).collect();
             argv.push(Value::sure(path));
             argv.extend(args);

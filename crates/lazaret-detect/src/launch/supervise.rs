@@ -29,7 +29,11 @@ pub(super) fn follow(paper: &mut Paper<'_>, start: &Start, name: &str) -> Option
                 services(paper, start, &dir);
             }
         }
-        "init" if paper.find("/etc/s6-overlay").is_some() || paper.find("/etc/services.d").is_some() => {
+        "init"
+            if ["/etc/s6-overlay", "/etc/services.d", "/etc/cont-init.d"]
+                .iter()
+                .any(|dir| !paper.names(dir).is_empty()) =>
+        {
             for dir in
                 ["/etc/cont-init.d", "/etc/services.d", "/etc/s6-overlay/s6-rc.d", "/custom-cont-init.d"]
             {
@@ -168,7 +172,9 @@ pub(super) fn below<'a>(paper: &Paper<'a>, dir: &str) -> Vec<Found<'a>> {
 /// looked through is taken for run, as "may".
 fn hooks(paper: &mut Paper<'_>, start: &Start) {
     let named = start.argv[1..].iter().filter_map(Value::known).find(|a| a.starts_with('/'));
-    let Some(dir) = named.map(|d| d.trim_end_matches('/').to_owned()).filter(|d| d.ends_with(".d")) else { return };
+    let Some(dir) = named.map(|d| d.trim_end_matches('/').to_owned()).filter(|d| d.ends_with(".d")) else {
+        return;
+    };
     let may = Start { certainty: lazaret_model::Certainty::May, ..start.clone() };
     scripts(paper, &may, &dir);
 }

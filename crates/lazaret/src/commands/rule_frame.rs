@@ -64,7 +64,9 @@ lazaret:
 
 /// Writes the frame of rule `id` below `folder`, and refuses to overwrite a rule.
 pub fn write(id: &str, sigma: bool, folder: &Path) -> Result<PathBuf> {
-    let word = |w: &str| !w.is_empty() && w.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    let word = |w: &str| {
+        !w.is_empty() && w.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
     let Some((tactic, name)) = id.split_once('/').filter(|(t, n)| word(t) && word(n)) else {
         bail!("`{id}` is no rule id: write tactic/what-is-seen in lower case, as impact/miner-binary");
     };
