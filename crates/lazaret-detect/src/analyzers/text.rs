@@ -118,7 +118,7 @@ pub(crate) fn is_text(bytes: &[u8]) -> bool {
     for part in head.chunks(255) {
         let (mut low, mut above) = (0u8, 0u8);
         for &b in part {
-            let blank = (b >= 0x08) & (b <= 0x0d) & (b != 0x0b) | (b == 0x1b);
+            let blank = (0x08..=0x0d).contains(&b) & (b != 0x0b) | (b == 0x1b);
             low += u8::from(((b < 0x20) & !blank) | (b == 0x7f));
             above += u8::from(b >= 0x80);
         }
