@@ -64,7 +64,7 @@ pub enum ColorWhen {
 #[derive(Debug, Args)]
 pub struct ScanArgs {
     /// Images: a name in a registry (nginx, quay.io/x/y:1, name@sha256:…), docker-daemon:NAME,
-    /// podman:NAME, containerd:NAME, docker-archive:FILE, oci:DIR[:NAME], oci-archive:FILE,
+    /// podman:NAME, containerd:NAME, docker-archive:FILE, oci:DIR (oci:DIR:NAME), oci-archive:FILE,
     /// dir:ROOTFS, a path, or lab:lineup for the inert demonstration images.
     #[arg(required = true, value_name = "REF")]
     pub references: Vec<String>,
