@@ -108,10 +108,17 @@ impl Layers<'_> {
         Ok(all)
     }
 
+    /// The key of a layer's facts beside its diff id. The diff id is only the configuration's claim
+    /// until the blob was read: with another blob under the diff id of a harmless layer, an image
+    /// would be judged by what it does not hold. So facts count for the blob that they came from.
+    fn facts_key(&self, layer: &Layer) -> String {
+        format!("{} {}", self.analyzers, layer.digest)
+    }
+
     async fn one(&self, layer: &Layer) -> Result<(Known, Vec<Content>), ScanError> {
         let mut facts = None;
         if let (Some(store), Some(diff_id)) = (self.store, &layer.diff_id) {
-            facts = store.facts(diff_id, self.analyzers).await?;
+            facts = store.facts(diff_id, &self.facts_key(layer)).await?;
             if let Some(facts) = &facts
                 && let Some(matches) = store.byte_matches(diff_id, self.byte_rules).await?
             {
@@ -181,7 +188,7 @@ impl Layers<'_> {
         if let (Some(store), Some(diff_id), true) = (self.store, &layer.diff_id, read.complete) {
             let record = LayerRecord {
                 diff_id,
-                analyzers: self.analyzers,
+                analyzers: &self.facts_key(layer),
                 facts,
                 byte_rules: self.byte_rules,
                 matches,
