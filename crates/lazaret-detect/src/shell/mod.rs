@@ -5,15 +5,19 @@
 
 mod arithmetic;
 mod braces;
+mod branch;
 mod builtin;
 mod command;
 mod expand;
+mod loops;
 mod loose;
+mod param;
 mod parse;
 mod pattern;
 mod run;
 mod scan;
 mod state;
+mod substitute;
 mod syntax;
 mod test;
 mod value;

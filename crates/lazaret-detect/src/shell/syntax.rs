@@ -114,3 +114,24 @@ pub(crate) struct Script {
     /// Lines, with what is wrong there.
     pub troubles: Vec<(u32, Trouble)>,
 }
+
+/// The line where a command starts, as far as one is written down.
+pub(super) fn line_of(node: &Node) -> u32 {
+    match node {
+        Node::Simple(simple) => simple.line,
+        Node::Pipeline(nodes) | Node::Subshell(nodes) | Node::Group(nodes) | Node::Loose(nodes) => {
+            nodes.first().map_or(1, line_of)
+        }
+        Node::List(node, _) | Node::Background(node) | Node::Not(node) | Node::Redirected(node, _) => {
+            line_of(node)
+        }
+        Node::If(arms, _) => arms.first().and_then(|(test, _)| test.first()).map_or(1, line_of),
+        Node::While(_, test, _) => test.first().map_or(1, line_of),
+        Node::For(_, words, body) => {
+            words.as_ref().and_then(|w| w.first()).map_or_else(|| body.first().map_or(1, line_of), |w| w.line)
+        }
+        Node::Repeat(body) => body.first().map_or(1, line_of),
+        Node::Case(word, _) | Node::Arithmetic(word) => word.line,
+        Node::Function(_, body) => line_of(body),
+    }
+}
