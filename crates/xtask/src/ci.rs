@@ -44,6 +44,9 @@ pub fn run() -> Result<()> {
         test.env("LAZARET_SARIF_SCHEMA", schema);
     }
     step("test", test)?;
+    step("programs", cargo(&["build", "--release", "--workspace", "--bins"]))?;
+    eprintln!("==> accuracy on the lab");
+    crate::eval::regression()?;
     let mut doc = cargo(&["doc", "--release", "--workspace", "--no-deps"]);
     doc.env("RUSTDOCFLAGS", "-D warnings");
     step("documentation", doc)?;

@@ -5,7 +5,9 @@
 mod bench;
 mod ci;
 mod corpus;
+mod eval;
 mod lab;
+mod suites;
 
 use std::process::ExitCode;
 
@@ -13,6 +15,9 @@ const USAGE: &str = "usage: cargo xtask VERB
   ci                       run every check, the tests included
   lab OUT                  build the inert test images into the folder OUT
   corpus DIR               scan every archive and layout below DIR, and check what must hold
+  corpus NAME CHECKOUT OUT make labelled cases in OUT of a public suite's checkout (for `eval`)
+  eval DIR…                judge labelled cases and print recall, false positives and time
+  eval --lab               the same over the lab, against the committed baseline
   bench [--runs N] [DIR…]  measure scans against the floor and against peers";
 
 fn main() -> ExitCode {
@@ -22,7 +27,10 @@ fn main() -> ExitCode {
     let done = match verb.as_str() {
         "ci" => ci::run(),
         "lab" => lab::run(&rest),
-        "corpus" => corpus::run(&rest),
+        // A folder to scan, or a suite to import.
+        "corpus" if rest.len() == 1 => corpus::run(&rest),
+        "corpus" => suites::run(&rest),
+        "eval" => eval::run(&rest),
         "bench" => bench::run(&rest),
         "floor" => bench::floor(&rest),
         _ => Err(anyhow::anyhow!("`{verb}` is no verb\n{USAGE}")),

@@ -1,0 +1,259 @@
+//! A case as an image: a script becomes the entry point of a minimal one, a binary is started at
+//! an innocent path.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use lazaret_detect::{Pack, Weight, try_recipe, weight};
+use lazaret_model::{EntryPath, FileKind, ImageReport, Outcome};
+use lazaret_recipe::{Recipe, RecipeFile, RecipeLayer};
+use serde_json::Value;
+
+use super::manifest::{Case, Kind};
+
+/// What a minimal image holds, so that the words of a script are looked up as in a real one. All
+/// are inert.
+const PROGRAMS: &[(&str, &str)] = &[
+    (
+        "/bin",
+        "bash dash cat chmod chown cp date dd df echo hostname kill ln ls mkdir mknod mktemp more mount mv \
+         ps pwd rm rmdir sed sleep stty su sync tar touch umount uname",
+    ),
+    (
+        "/usr/bin",
+        "apt-get awk base64 basename chattr chsh crontab curl cut diff dirname dpkg env expr find gpg grep \
+         groups gzip head id install less lsattr lua mawk nc node nohup nproc openssl od passwd perl php \
+         pip printf python3 readlink rev ruby scp setsid sha256sum sort ssh ssh-keygen stat strings sudo \
+         tail tee test timeout top tr uniq unzip wc wget which who whoami xargs xxd",
+    ),
+    ("/usr/sbin", "useradd usermod groupadd chroot ip iptables sysctl cron sshd"),
+];
+
+/// Names under which another program of the image answers.
+const LINKS: &[(&str, &str)] = &[
+    ("/bin/sh", "dash"),
+    ("/bin/grep", "/usr/bin/grep"),
+    ("/bin/nc", "/usr/bin/nc"),
+    ("/bin/gzip", "/usr/bin/gzip"),
+    ("/bin/python3", "/usr/bin/python3"),
+    ("/usr/bin/python", "python3"),
+    ("/usr/bin/bash", "/bin/bash"),
+    ("/usr/bin/sh", "/bin/dash"),
+];
+
+/// What was said of a case.
+#[derive(Debug, Clone)]
+pub(crate) enum Judged {
+    /// A verdict, and what it rests on.
+    Told { outcome: Outcome, findings: Vec<Told>, gaps: Vec<String> },
+    /// Nothing judges this kind, or judging failed; the reason.
+    Not(String),
+}
+
+/// One finding, as far as it is counted.
+#[derive(Debug, Clone)]
+pub(crate) struct Told {
+    pub rule: String,
+    pub attack: Vec<String>,
+    pub severity: String,
+    /// Whether it moves the verdict.
+    pub counts: bool,
+}
+
+/// What judges cases.
+pub(crate) struct Stage<'a> {
+    pub pack: &'a Pack,
+    /// The program, for cases that are whole images.
+    pub program: &'a Path,
+    base: RecipeLayer,
+}
+
+impl<'a> Stage<'a> {
+    pub fn new(pack: &'a Pack, program: &'a Path) -> Result<Self> {
+        Ok(Self { pack, program, base: base()? })
+    }
+
+    /// Judges one case; the time is that of judging alone.
+    pub fn judge(&self, case: &Case) -> Result<(Judged, Duration)> {
+        match case.kind {
+            Kind::Image => return self.whole(&case.file),
+            Kind::Dockerfile | Kind::Compose | Kind::Kubernetes => {
+                let reason = format!("no command judges a {} yet", case.kind.word());
+                return Ok((Judged::Not(reason), Duration::ZERO));
+            }
+            Kind::Script | Kind::Binary => {}
+        }
+        let bytes = fs::read(&case.file).with_context(|| format!("cannot read {}", case.file.display()))?;
+        let name = case.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let recipe = match case.kind {
+            Kind::Binary => self.image("/usr/local/bin/server", bytes, &[]),
+            _ => {
+                let interpreter = interpreter(&name, &bytes);
+                self.image(&format!("/usr/local/bin/{name}"), bytes, interpreter)
+            }
+        };
+        let begun = Instant::now();
+        let report = try_recipe(self.pack, &recipe);
+        let took = begun.elapsed();
+        Ok((told(&report), took))
+    }
+
+    /// The base and one program above it that is the entry point, run by `interpreter` where the
+    /// kernel would not know how.
+    fn image(&self, path: &str, bytes: Vec<u8>, interpreter: &[&str]) -> Recipe {
+        let mut recipe = Recipe::parse("").expect("an empty text is a recipe");
+        let mut entry = self.base.files[0].entry.clone();
+        entry.path = EntryPath::from(path);
+        entry.kind = FileKind::File;
+        entry.mode = 0o755;
+        entry.size = bytes.len() as u64;
+        recipe.layers =
+            vec![self.base.clone(), RecipeLayer { history: None, files: vec![RecipeFile { entry, bytes }] }];
+        recipe.config.entrypoint = interpreter.iter().map(|word| (*word).to_owned()).collect();
+        recipe.config.entrypoint.push(path.to_owned());
+        recipe
+    }
+
+    /// A whole image, by the whole program.
+    fn whole(&self, path: &Path) -> Result<(Judged, Duration)> {
+        if !self.program.exists() {
+            bail!("{} is not there: cargo build --release first", self.program.display());
+        }
+        let begun = Instant::now();
+        let output = Command::new(self.program)
+            .args(["scan", "--no-store", "-q", "-f", "json"])
+            .arg(path)
+            .stdin(Stdio::null())
+            .output()
+            .with_context(|| format!("cannot start {}", self.program.display()))?;
+        let took = begun.elapsed();
+        if !matches!(output.status.code(), Some(0 | 1 | 3)) {
+            let said = String::from_utf8_lossy(&output.stderr);
+            return Ok((Judged::Not(said.lines().next().unwrap_or("it was killed").to_owned()), took));
+        }
+        let document: Value = serde_json::from_slice(&output.stdout)?;
+        Ok((read_report(&document), took))
+    }
+}
+
+/// The minimal image's only layer.
+fn base() -> Result<RecipeLayer> {
+    let mut text = String::from(
+        "FILE /etc/os-release\n    ID=debian\n    VERSION_ID=\"13\"\nFILE /etc/passwd\n    \
+         root:x:0:0:root:/root:/bin/bash\n    www-data:x:33:33::/var/www:/usr/sbin/nologin\n",
+    );
+    for (folder, names) in PROGRAMS {
+        for name in names.split_whitespace() {
+            text.push_str(&format!("ELF {folder}/{name} 0755\n    {name}\n"));
+        }
+    }
+    for (path, target) in LINKS {
+        text.push_str(&format!("SYMLINK {path} -> {target}\n"));
+    }
+    let mut layers = Recipe::parse(&text)?.layers;
+    layers.pop().context("the base has a layer")
+}
+
+/// How a script is started that has no `#!` line: by its name, then by its words.
+fn interpreter(name: &str, bytes: &[u8]) -> &'static [&'static str] {
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4096)]);
+    if text.starts_with("#!") {
+        return &[];
+    }
+    match name.rsplit_once('.').map_or("", |(_, ending)| ending) {
+        "py" => return &["/usr/bin/python3"],
+        "pl" => return &["/usr/bin/perl"],
+        "rb" => return &["/usr/bin/ruby"],
+        "php" => return &["/usr/bin/php"],
+        "js" | "mjs" | "cjs" => return &["/usr/bin/node"],
+        "lua" => return &["/usr/bin/lua"],
+        "awk" => return &["/usr/bin/awk", "-f"],
+        "ps1" => return &["/usr/bin/pwsh", "-File"],
+        "bash" => return &["/bin/bash"],
+        _ => {}
+    }
+    if text.starts_with("<?php") {
+        return &["/usr/bin/php"];
+    }
+    let begins = |words: &[&str]| text.lines().any(|line| words.iter().any(|word| line.starts_with(word)));
+    if begins(&["import ", "from ", "def "]) && !begins(&["fi", "done", "if ["]) {
+        return &["/usr/bin/python3"];
+    }
+    &["/bin/bash"]
+}
+
+fn told(report: &ImageReport) -> Judged {
+    let findings = report.findings.iter().map(|finding| Told {
+        rule: finding.rule.id.clone(),
+        attack: finding.rule.attack.clone(),
+        severity: finding.severity.to_string(),
+        counts: weight(finding) > Weight::None,
+    });
+    Judged::Told {
+        outcome: report.verdict.outcome,
+        findings: findings.collect(),
+        gaps: report.gaps.iter().filter(|gap| gap.matters).map(ToString::to_string).collect(),
+    }
+}
+
+/// The program's own report, all its images together.
+fn read_report(document: &Value) -> Judged {
+    let list = |value: &Value, key: &str| value[key].as_array().cloned().unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut outcome = Outcome::Clean;
+    let (mut findings, mut gaps) = (Vec::new(), Vec::new());
+    for report in list(document, "reports") {
+        for image in list(&report, "images") {
+            let word = text(&image["verdict"]["outcome"]);
+            let all = [Outcome::Clean, Outcome::Inconclusive, Outcome::Suspicious, Outcome::Malicious];
+            if let Some(this) = all.into_iter().find(|o| o.word() == word)
+                && this.rank() > outcome.rank()
+            {
+                outcome = this;
+            }
+            for finding in list(&image, "findings") {
+                findings.push(Told {
+                    rule: text(&finding["rule"]["id"]),
+                    attack: list(&finding["rule"], "attack").iter().map(text).collect(),
+                    severity: text(&finding["severity"]),
+                    counts: finding["class"] == "malware",
+                });
+            }
+            gaps.extend(list(&image, "gaps").iter().map(|gap| text(&gap["detail"])));
+        }
+    }
+    Judged::Told { outcome, findings, gaps }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_script_without_an_interpreter_line_gets_the_one_that_its_words_ask_for() {
+        for (name, text, wanted) in [
+            ("a", "#!/usr/bin/perl\n", ""),
+            ("a.pl", "use Socket;\n", "/usr/bin/perl"),
+            ("a", "import os\nos.system('id')\n", "/usr/bin/python3"),
+            ("a", "<?php system('id');", "/usr/bin/php"),
+            ("a", "if [ -f x ]; then\nimport x.png\nfi\n", "/bin/bash"),
+        ] {
+            let got = interpreter(name, text.as_bytes()).first().copied().unwrap_or_default();
+            assert_eq!(got, wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_minimal_image_alone_is_clean() {
+        let pack = Pack::load(&[], None).unwrap();
+        let stage = Stage::new(&pack, Path::new("/nonexistent")).unwrap();
+        let recipe = stage.image("/usr/local/bin/entry.sh", b"#!/bin/sh\ntrue\n".to_vec(), &[]);
+        let report = try_recipe(&pack, &recipe);
+        assert_eq!(report.verdict.outcome, Outcome::Clean, "{:?}", report.findings);
+        assert!(report.findings.is_empty(), "{:?}", report.findings);
+    }
+}
