@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use lazaret_model::{
     Behaviour, BehaviourKind, Digest, EntryPath, Evidence, Fact, FactKind, Image, Indicator, LayerFacts,
@@ -7,7 +8,8 @@ use lazaret_model::{
 
 use crate::claims::Claims;
 use crate::launch::StartPath;
-use crate::view::View;
+use crate::ownership::{Owner, Ownership, Replaced, Sum};
+use crate::view::{Found, View};
 use crate::{Contents, indicators_in_text};
 
 /// One layer as the judge gets it.
@@ -34,6 +36,8 @@ pub struct Case<'a> {
     facts: BTreeMap<(usize, &'a EntryPath), Vec<&'a Fact>>,
     /// Files that act, by where their content is (another path for a hard link).
     acting: BTreeMap<(usize, &'a EntryPath), Reach>,
+    /// Made when it is first asked for.
+    ownership: OnceLock<Ownership>,
 }
 
 /// An indicator, where it stands and whether it can act.
@@ -89,7 +93,8 @@ impl<'a> Case<'a> {
                 acting.entry((*layer, path)).or_insert(*reach);
             }
         }
-        Self { image, view, start, claims: Claims::of(image), contents, facts, acting }
+        let ownership = OnceLock::new();
+        Self { image, view, start, claims: Claims::of(image), contents, facts, acting, ownership }
     }
 
     /// All facts with the layer they were seen in, in a stable order.
@@ -189,6 +194,44 @@ impl<'a> Case<'a> {
         let bytes = self.contents.get(&found.data.content?)?;
         let location = Location::file(found.data_layer, found.data.path.clone());
         Some((location, String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    /// What the package databases of the image say.
+    pub fn ownership(&self) -> &Ownership {
+        self.ownership.get_or_init(|| Ownership::of(self.view, self.contents))
+    }
+
+    /// The package that owns a file as the container sees it, symbolic links followed, and whether the
+    /// file is still what the package brought. None where no package owns it.
+    ///
+    /// The databases are the image's own: believe them where they make a guess weaker, never against
+    /// proof.
+    pub fn owner(&self, path: &EntryPath) -> Option<Owner<'_>> {
+        self.ownership().owner(self.view, path, &|found, sum| self.has_sum(found, sum))
+    }
+
+    /// Files of the distribution's packages that were changed after installation, by path.
+    pub fn replaced(&self) -> Vec<Replaced<'_>> {
+        self.ownership().replaced(self.view, &|found, sum| self.has_sum(found, sum))
+    }
+
+    /// Whether a file has a checksum; None where that is not known.
+    fn has_sum(&self, found: &Found<'_>, sum: Sum) -> Option<bool> {
+        let (layer, path) = (found.data_layer, &found.data.path);
+        let facts = self.facts_of(layer, path).iter().filter(|fact| fact.inside.is_empty());
+        // Facts are told by path: with two entries of one name in a layer it is not known whose they
+        // are.
+        let mut known = facts.filter_map(|fact| match (&fact.kind, sum) {
+            (FactKind::Sha256(digest), Sum::Sha256(sum)) => Some(*digest == Digest::sha256(&sum)),
+            (FactKind::PackageDigests { md5, .. }, Sum::Md5(sum)) => md5.map(|md5| md5 == sum),
+            (FactKind::PackageDigests { sha1, .. }, Sum::Sha1(sum)) => sha1.map(|sha1| sha1 == sum),
+            _ => None,
+        });
+        match (known.next(), known.next()) {
+            (Some(right), None) => Some(right),
+            (Some(_), Some(_)) => None,
+            (None, _) => Some(sum.is_of(&*self.contents.get(&found.data.content?)?)),
+        }
     }
 
     /// Every indicator of the image: in files, in what happens at run time, in what the

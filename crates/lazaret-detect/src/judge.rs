@@ -10,6 +10,7 @@ use lazaret_model::{
 use crate::case::{Case, LayerInput, describe, is_about_mining};
 use crate::checks::CHECKS;
 use crate::launch::{LaunchLimits, follow};
+use crate::ownership::State;
 use crate::view::View;
 use crate::{Contents, Hit, HitPlace, Pack, policy};
 
@@ -54,6 +55,7 @@ pub fn judge(
     gaps.extend(start.missing.iter().map(crate::Missing::gap));
 
     let case = Case::new(image, &view, &start, layers, contents);
+    gaps.extend(case.ownership().gaps().iter().cloned());
     let mut findings = byte_findings(pack, &case);
     findings.extend(behaviour_findings(pack, &case));
     // Our own checks go with our own rules: whoever asks for other rules only, gets those only.
@@ -199,11 +201,31 @@ fn in_context(finding: &mut Finding, case: &Case<'_>) {
         // What a manual or a toolbox may hold for reading is an act where the image runs it.
         finding.confidence = Confidence::High;
     }
+    if finding.confidence == Confidence::Medium && finding.indicators.is_empty() && is_owned(finding, case) {
+        // What a distribution ships for everybody may look odd; it is no proof of anything.
+        finding.confidence = Confidence::Low;
+    }
     if finding.reach == Reach::Dormant && finding.class == Class::Malware && is_inert_text(finding, case) {
         // A rule file, a manual, a test: the words are there, and nothing runs them.
         finding.confidence = Confidence::Low;
         finding.severity = finding.severity.min(Severity::Low);
     }
+}
+
+/// Whether a guess about bytes rests on files of the distribution's packages that are what the packages
+/// brought, and that the image does not start by itself.
+fn is_owned(finding: &Finding, case: &Case<'_>) -> bool {
+    finding.reach < Reach::Starts
+        && finding.evidence().iter().all(|evidence| {
+            let Location::File { layer, path, .. } = &evidence.location else { return false };
+            let matched = case.facts_of(*layer, path).iter().any(
+                |fact| matches!(&fact.kind, FactKind::ByteMatch { rule, .. } if *rule == finding.rule.id),
+            );
+            matched
+                && case
+                    .owner(path)
+                    .is_some_and(|owner| owner.manager.is_of_system() && owner.state == State::Unchanged)
+        })
 }
 
 /// Whether a byte rule of critical severity matched in a script that the start path itself runs.

@@ -6,7 +6,7 @@ use crate::Subject;
 use crate::analyzers::{is_bulk, is_script, is_text, text_content};
 
 /// Raised whenever another content would be kept than before.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// The largest content that is kept.
 const LARGEST: u64 = 1 << 20;
@@ -78,6 +78,7 @@ fn is_package_database(path: &EntryPath) -> bool {
     matches!(
         raw,
         b"var/lib/dpkg/status"
+            | b"var/lib/dpkg/diversions"
             | b"lib/apk/db/installed"
             | b"usr/lib/apk/db/installed"
             | b"var/lib/rpm/Packages"
@@ -87,7 +88,7 @@ fn is_package_database(path: &EntryPath) -> bool {
             | b"usr/lib/sysimage/rpm/Packages.db"
             | b"usr/lib/sysimage/rpm/rpmdb.sqlite"
     ) || raw.starts_with(b"var/lib/dpkg/status.d/")
-        || raw.starts_with(PACKAGE_SCRIPTS) && raw.ends_with(b".list")
+        || raw.starts_with(PACKAGE_SCRIPTS) && (raw.ends_with(b".list") || raw.ends_with(b".md5sums"))
 }
 
 /// Files that something reads at its start whatever is in them, binary or not. Hosts' directories

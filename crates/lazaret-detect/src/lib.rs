@@ -17,6 +17,7 @@ mod inspect;
 mod judge;
 mod keep;
 mod launch;
+mod ownership;
 mod pack;
 mod policy;
 mod shell;
@@ -38,6 +39,7 @@ pub use example::{ExampleProblem, check_examples};
 pub use inspect::{Inspected, Inspection, Inspector};
 pub use judge::{Judgement, judge};
 pub use launch::{FileReach, LaunchLimits, Missing, StartPath, follow};
+pub use ownership::{Manager, Owner, Ownership, Replaced, Rewrite, State};
 pub use pack::{
     Example, Examples, Language, Pack, PackError, PackRule, RulesVersion, load_rules, rules_version,
 };

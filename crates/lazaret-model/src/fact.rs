@@ -99,6 +99,14 @@ pub enum FactKind {
         /// What is odd, in words.
         what: String,
     },
+    /// Digests of the content in the forms that package databases use: dpkg writes MD5, apk SHA-1
+    /// (rpm writes SHA-256, which is [`FactKind::Sha256`]).
+    PackageDigests {
+        /// MD5.
+        md5: Option<[u8; 16]>,
+        /// SHA-1.
+        sha1: Option<[u8; 20]>,
+    },
 }
 
 /// A kind of text, by content first and name second.

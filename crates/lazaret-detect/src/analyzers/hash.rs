@@ -1,7 +1,9 @@
 //! SHA-256 of what people will ask about.
 
 use lazaret_model::{Digest, Fact, FactKind, TextKind};
-use sha2::{Digest as _, Sha256};
+use md5::{Digest as _, Md5};
+use sha1::Sha1;
+use sha2::Sha256;
 
 use super::text::is_script;
 use crate::{Analyzer, Subject};
@@ -13,7 +15,26 @@ use crate::{Analyzer, Subject};
 /// Libraries and data are not hashed unless something was seen in them. Hashing everything costs
 /// as much as the digest of the whole layer, and identity is already kept as the content id.
 /// A content read in windows is never whole in memory and has no hash here.
+///
+/// Programs and libraries have the digests of package databases besides: which of them is worth its
+/// cost is told by the C library, since the databases of Debian hold MD5, those of Alpine, whose C
+/// library is musl, SHA-1.
 pub(crate) struct Hash;
+
+/// The C library that a program was linked with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Libc {
+    Gnu,
+    Musl,
+    /// None is needed.
+    Any,
+}
+
+impl Libc {
+    fn of(musl: bool) -> Self {
+        if musl { Self::Musl } else { Self::Gnu }
+    }
+}
 
 impl Analyzer for Hash {
     fn name(&self) -> &'static str {
@@ -21,7 +42,7 @@ impl Analyzer for Hash {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn wants(&self, subject: &Subject<'_>) -> bool {
@@ -31,9 +52,18 @@ impl Analyzer for Hash {
     fn analyze(&self, subject: &Subject<'_>, facts: &mut Vec<Fact>) -> Result<(), String> {
         let mut library = false;
         let mut worth = false;
+        let mut elf = None;
         for fact in facts.iter() {
             match &fact.kind {
-                FactKind::Elf { executable, packer, hooks, .. } => {
+                FactKind::Elf { executable, packer, hooks, interpreter, needed, .. } => {
+                    if fact.inside == subject.inside {
+                        let musl = |name: &String| name.contains("musl");
+                        elf = Some(match interpreter {
+                            Some(interpreter) => Libc::of(musl(interpreter)),
+                            None if needed.is_empty() => Libc::Any,
+                            None => Libc::of(needed.iter().any(musl)),
+                        });
+                    }
                     worth |= *executable || packer.is_some() || !hooks.is_empty();
                     library |= !*executable;
                 }
@@ -49,10 +79,17 @@ impl Analyzer for Hash {
                 | FactKind::MinerConfig { .. }
                 | FactKind::ArchiveOddity { .. } => worth = true,
                 FactKind::Sha256(_) => return Ok(()),
-                FactKind::Archive { .. } => {}
+                FactKind::Archive { .. } | FactKind::PackageDigests { .. } => {}
             }
         }
-        if worth || subject.mode & 0o111 != 0 && !library {
+        let worth = worth || subject.mode & 0o111 != 0 && !library;
+        // What is text is kept where it could act, and its digests are made where they are asked for.
+        if let Some(libc) = elf.filter(|_| subject.inside.is_empty()) {
+            let md5 = (libc != Libc::Musl).then(|| Md5::digest(subject.bytes).into());
+            let sha1 = (libc != Libc::Gnu).then(|| Sha1::digest(subject.bytes).into());
+            facts.push(subject.fact(FactKind::PackageDigests { md5, sha1 }));
+        }
+        if worth {
             let digest: [u8; 32] = Sha256::digest(subject.bytes).into();
             facts.push(subject.fact(FactKind::Sha256(Digest::sha256(&digest))));
         }

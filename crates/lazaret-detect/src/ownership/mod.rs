@@ -1,0 +1,392 @@
+//! Which package owns which file, and whether the file is still what the package brought.
+//!
+//! The databases are in the image, and whoever made the image may have written them. So what they
+//! say lowers the weight of a heuristic and never that of proof, and where they contradict the
+//! layers, that is told ([`Ownership::rewritten`], [`Ownership::replaced`]).
+
+mod apk;
+mod dpkg;
+mod trace;
+
+use std::collections::HashMap;
+
+use lazaret_model::{ContentId, EntryPath, FileKind, Gap, GapKind, Location};
+use md5::{Digest as _, Md5};
+use sha1::Sha1;
+use sha2::Sha256;
+
+use crate::Contents;
+use crate::view::{Found, View};
+pub use trace::Rewrite;
+use trace::Trace;
+
+/// Most files that all databases of one image may claim together.
+const MOST_CLAIMS: usize = 2_000_000;
+
+/// Who put a file there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Manager {
+    /// Debian's dpkg.
+    Dpkg,
+    /// Alpine's apk.
+    Apk,
+    /// rpm.
+    Rpm,
+    /// Python's pip and its relatives.
+    Pip,
+    /// Node's npm.
+    Npm,
+    /// Ruby's gem.
+    Gem,
+    /// A Java archive that names its Maven coordinates.
+    Jar,
+    /// A Go program, by its build information.
+    Go,
+    /// A Rust program that lists its crates.
+    Cargo,
+}
+
+impl Manager {
+    /// The name that people use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dpkg => "dpkg",
+            Self::Apk => "apk",
+            Self::Rpm => "rpm",
+            Self::Pip => "pip",
+            Self::Npm => "npm",
+            Self::Gem => "gem",
+            Self::Jar => "jar",
+            Self::Go => "go",
+            Self::Cargo => "cargo",
+        }
+    }
+
+    /// Whether it is the package manager of a distribution.
+    pub fn is_of_system(self) -> bool {
+        matches!(self, Self::Dpkg | Self::Apk | Self::Rpm)
+    }
+}
+
+/// Whether an owned file is what its package brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum State {
+    /// Its content has the checksum of the database, and no layer contradicts that.
+    Unchanged,
+    /// It was changed after the package was installed: by its checksum or by the layers.
+    Changed,
+    /// The database holds no checksum, or the content's is not known.
+    Unverified,
+}
+
+/// The package that owns a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner<'a> {
+    /// Name of the package.
+    pub package: &'a str,
+    /// Its version, as the manager writes it.
+    pub version: &'a str,
+    /// Who installed it.
+    pub manager: Manager,
+    /// What became of the file.
+    pub state: State,
+    /// Whether it is a configuration that its owner may well have changed.
+    pub config: bool,
+}
+
+/// A checksum as databases write it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Sum {
+    Md5([u8; 16]),
+    Sha1([u8; 20]),
+    Sha256([u8; 32]),
+}
+
+/// A file in a package's list.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Listed {
+    /// As the database writes it.
+    pub(crate) path: EntryPath,
+    pub(crate) sum: Option<Sum>,
+    pub(crate) config: bool,
+}
+
+/// A package as its database describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Package {
+    pub(crate) manager: Manager,
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) files: Vec<Listed>,
+    /// The layer whose build step installed it in this version.
+    pub(crate) layer: usize,
+    /// What in the database changed without the package being installed anew.
+    pub(crate) rewrite: Option<Rewrite>,
+}
+
+/// What all package databases of an image say.
+#[derive(Debug, Default)]
+pub struct Ownership {
+    packages: Vec<Package>,
+    /// Package and position in its list, by the path as the container sees it.
+    claims: HashMap<EntryPath, (u32, u32)>,
+    /// What owned files were in lower layers, lowest first.
+    hidden: HashMap<EntryPath, Vec<(usize, Option<ContentId>)>>,
+    aliases: Aliases,
+    /// Databases that could not be read.
+    gaps: Vec<Gap>,
+}
+
+impl Sum {
+    /// Whether this is the checksum of `bytes`.
+    pub(crate) fn is_of(self, bytes: &[u8]) -> bool {
+        match self {
+            Self::Md5(sum) => <[u8; 16]>::from(Md5::digest(bytes)) == sum,
+            Self::Sha1(sum) => <[u8; 20]>::from(Sha1::digest(bytes)) == sum,
+            Self::Sha256(sum) => <[u8; 32]>::from(Sha256::digest(bytes)) == sum,
+        }
+    }
+}
+
+/// Tells whether a file has a checksum; None where that is not known.
+pub(crate) type Agrees<'a> = dyn Fn(&Found<'_>, Sum) -> Option<bool> + 'a;
+
+/// A file of a package whose content is not what the package brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replaced<'a> {
+    /// Its owner.
+    pub owner: Owner<'a>,
+    /// The file as the container sees it.
+    pub path: EntryPath,
+    /// The layer that its content comes from.
+    pub layer: usize,
+    /// The layer that installed the package.
+    pub installed: usize,
+    /// Whether the checksum in the database is that of the new content: then the database was
+    /// changed with it.
+    pub covered: bool,
+}
+
+/// What ownership reads of an image.
+pub(crate) struct Source<'a> {
+    pub(crate) view: &'a View<'a>,
+    pub(crate) contents: &'a dyn Contents,
+}
+
+impl Source<'_> {
+    /// A content of a database file, or a gap.
+    fn database(&self, layer: usize, path: &EntryPath, id: Option<ContentId>) -> Result<Database, Gap> {
+        let bytes = id.and_then(|id| self.contents.get(&id));
+        bytes.ok_or_else(|| {
+            gap(layer, path, "this package database was not kept, so what it owns is not known")
+        })
+    }
+}
+
+type Database = std::sync::Arc<[u8]>;
+
+fn gap(layer: usize, path: &EntryPath, detail: impl Into<String>) -> Gap {
+    Gap::minor(GapKind::Unsupported, Location::file(layer, path.clone()), detail)
+}
+
+impl Ownership {
+    /// Reads every package database of the image.
+    pub(crate) fn of(view: &View<'_>, contents: &dyn Contents) -> Self {
+        let source = Source { view, contents };
+        let mut out = Self { aliases: Aliases::of(view), ..Self::default() };
+        let mut trace = Trace::new(view);
+        dpkg::read(&source, &mut trace, &mut out);
+        apk::read(&source, &mut trace, &mut out);
+        for removed in view.removed() {
+            if removed.entry.kind == FileKind::File && out.claims.contains_key(&removed.entry.path) {
+                let states = out.hidden.entry(removed.entry.path.clone()).or_default();
+                states.push((removed.layer, removed.entry.content));
+            }
+        }
+        out.hidden.values_mut().for_each(|states| states.sort());
+        out
+    }
+
+    /// Adds a package. Of two claims on one path the later stands.
+    fn add(&mut self, package: Package) {
+        self.add_moved(package, |_| None);
+    }
+
+    /// Adds a package some of whose files are elsewhere than its list says.
+    fn add_moved(&mut self, package: Package, moved: impl Fn(&EntryPath) -> Option<EntryPath>) {
+        let number = self.packages.len() as u32;
+        for (at, listed) in package.files.iter().enumerate() {
+            if self.claims.len() >= MOST_CLAIMS {
+                break;
+            }
+            let path = moved(&listed.path).unwrap_or_else(|| listed.path.clone());
+            self.claims.insert(self.aliases.real(&path), (number, at as u32));
+        }
+        self.packages.push(package);
+    }
+
+    /// The databases that could not be read.
+    pub fn gaps(&self) -> &[Gap] {
+        &self.gaps
+    }
+
+    /// Whether any package manager of a distribution keeps this image.
+    pub fn has_system(&self) -> bool {
+        self.packages.iter().any(|package| package.manager.is_of_system())
+    }
+
+    /// How many packages there are.
+    pub fn packages(&self) -> usize {
+        self.packages.len()
+    }
+
+    /// Name, version and manager of every package.
+    pub fn list(&self) -> impl Iterator<Item = (&str, &str, Manager)> + '_ {
+        self.packages.iter().map(|p| (p.name.as_str(), p.version.as_str(), p.manager))
+    }
+
+    fn claim(&self, view: &View<'_>, path: &EntryPath) -> Option<(&Package, &Listed, EntryPath)> {
+        let direct = self.aliases.real(path);
+        let find = |path: EntryPath| {
+            let &(package, at) = self.claims.get(&path)?;
+            let package = &self.packages[package as usize];
+            Some((package, &package.files[at as usize], path))
+        };
+        find(direct)
+            .or_else(|| find(self.aliases.real(&view.real_path(path.as_bytes(), &EntryPath::default())?)))
+    }
+
+    /// The owner of a file as the container sees it, links followed.
+    pub(crate) fn owner(&self, view: &View<'_>, path: &EntryPath, agrees: &Agrees<'_>) -> Option<Owner<'_>> {
+        let (package, listed, path) = self.claim(view, path)?;
+        let state = self.state(view, package, listed, &path, agrees);
+        Some(owner(package, listed, state.map_or(State::Unverified, |seen| seen.state)))
+    }
+
+    /// What became of a listed file; None where it is no regular file.
+    fn state(
+        &self,
+        view: &View<'_>,
+        package: &Package,
+        listed: &Listed,
+        path: &EntryPath,
+        agrees: &Agrees<'_>,
+    ) -> Option<Seen> {
+        let found = view.lookup(path)?;
+        if found.data.kind != FileKind::File {
+            return None;
+        }
+        let right = listed.sum.and_then(|sum| agrees(&found, sum));
+        let newer = package.manager.is_of_system()
+            && found.data_layer > package.layer
+            && self.differs_below(path, package.layer, found.data.content);
+        let state = match right {
+            Some(false) => State::Changed,
+            _ if newer => State::Changed,
+            Some(true) if package.rewrite.is_none() => State::Unchanged,
+            _ => State::Unverified,
+        };
+        Some(Seen { state, layer: found.data_layer, right })
+    }
+
+    /// Whether the file had another content when `layer` was done: changing mode or owner copies a
+    /// file into a new layer without changing it.
+    fn differs_below(&self, path: &EntryPath, layer: usize, content: Option<ContentId>) -> bool {
+        // Too large to be held whole: nothing can be said. Left out when the package was installed and
+        // put there later: only its checksum tells.
+        let below = self.hidden.get(path).and_then(|states| states.iter().rev().find(|s| s.0 <= layer));
+        matches!((below, content), (Some((_, Some(before))), Some(now)) if *before != now)
+    }
+
+    /// Every file of a distribution's package that was changed after it was installed,
+    /// configurations left out.
+    pub(crate) fn replaced(&self, view: &View<'_>, agrees: &Agrees<'_>) -> Vec<Replaced<'_>> {
+        let mut out = Vec::new();
+        for (path, &(package, at)) in &self.claims {
+            let package = &self.packages[package as usize];
+            let listed = &package.files[at as usize];
+            if listed.config || !package.manager.is_of_system() {
+                continue;
+            }
+            let Some(seen) = self.state(view, package, listed, path, agrees) else { continue };
+            if seen.state == State::Changed {
+                out.push(Replaced {
+                    owner: owner(package, listed, seen.state),
+                    path: path.clone(),
+                    layer: seen.layer,
+                    installed: package.layer,
+                    covered: seen.right == Some(true),
+                });
+            }
+        }
+        out.sort_by(|a, b| a.path.cmp(&b.path));
+        out
+    }
+
+    /// Packages whose entries in the database were changed without being installed anew.
+    pub fn rewritten(&self) -> impl Iterator<Item = (&str, &Rewrite)> + '_ {
+        self.packages.iter().filter_map(|package| Some((package.name.as_str(), package.rewrite.as_ref()?)))
+    }
+}
+
+fn owner<'a>(package: &'a Package, listed: &Listed, state: State) -> Owner<'a> {
+    Owner {
+        package: &package.name,
+        version: &package.version,
+        manager: package.manager,
+        state,
+        config: listed.config,
+    }
+}
+
+/// What is known of an owned file.
+struct Seen {
+    state: State,
+    /// Of its content.
+    layer: usize,
+    /// Whether its checksum is right, where that is known.
+    right: Option<bool>,
+}
+
+/// The directories of the root that are links into `/usr` (the merge of `/usr`).
+#[derive(Debug, Default)]
+struct Aliases(Vec<(&'static [u8], &'static [u8])>);
+
+impl Aliases {
+    fn of(view: &View<'_>) -> Self {
+        const DIRS: [(&[u8], &[u8]); 6] = [
+            (b"bin/", b"usr/bin/"),
+            (b"sbin/", b"usr/sbin/"),
+            (b"lib/", b"usr/lib/"),
+            (b"lib64/", b"usr/lib64/"),
+            (b"lib32/", b"usr/lib32/"),
+            (b"libx32/", b"usr/libx32/"),
+        ];
+        let root = EntryPath::default();
+        let linked = DIRS.into_iter().filter(|(from, to)| {
+            let real = view.real_path(&from[..from.len() - 1], &root);
+            real.is_some_and(|real| real.as_bytes() == &to[..to.len() - 1])
+        });
+        let mut out: Vec<_> = linked.collect();
+        // Fedora and Arch put `/usr/sbin` into `/usr/bin` besides.
+        let sbin = view.real_path(b"usr/sbin", &root);
+        if sbin.is_some_and(|real| real.as_bytes() == b"usr/bin") {
+            out.push((b"sbin/", b"usr/bin/"));
+            out.push((b"usr/sbin/", b"usr/bin/"));
+        }
+        Self(out)
+    }
+
+    /// The path below `/usr` that an old name stands for.
+    fn real(&self, path: &EntryPath) -> EntryPath {
+        let raw = path.as_bytes();
+        let alias = self.0.iter().find_map(|(from, to)| Some((raw.strip_prefix(*from)?, *to)));
+        match alias {
+            Some((rest, to)) => EntryPath::clean(&[to, rest].concat()),
+            None => path.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

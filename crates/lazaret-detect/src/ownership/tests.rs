@@ -1,0 +1,226 @@
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use lazaret_model::{FileEntry, LayerFacts};
+
+use super::*;
+
+/// A small image: layers of paths with contents; a path that ends with `@` is a link.
+struct Small {
+    layers: Vec<LayerFacts>,
+    contents: BTreeMap<ContentId, Arc<[u8]>>,
+}
+
+impl Small {
+    fn new(layers: &[&[(&str, &str)]]) -> Self {
+        let mut contents = BTreeMap::new();
+        let layers = layers
+            .iter()
+            .map(|files| {
+                let entry = |&(path, text): &(&str, &str)| {
+                    let id = ContentId(*blake3::hash(text.as_bytes()).as_bytes());
+                    contents.insert(id, Arc::from(text.as_bytes()));
+                    let link = path.strip_suffix('@');
+                    FileEntry {
+                        path: link.unwrap_or(path).into(),
+                        kind: link.map_or(FileKind::File, |_| FileKind::Symlink(text.into())),
+                        mode: 0o755,
+                        uid: 0,
+                        gid: 0,
+                        size: text.len() as u64,
+                        mtime: 0,
+                        content: link.is_none().then_some(id),
+                        xattrs: Vec::new(),
+                        whiteout: None,
+                    }
+                };
+                LayerFacts { entries: files.iter().map(entry).collect(), ..LayerFacts::default() }
+            })
+            .collect();
+        Self { layers, contents }
+    }
+
+    /// `package version state` of each path, `-` where nobody owns it.
+    fn owners(&self, paths: &[&str]) -> Vec<String> {
+        let view = View::new(&self.layers.iter().collect::<Vec<_>>());
+        let ownership = Ownership::of(&view, &self.contents);
+        let agrees = |found: &Found<'_>, sum: Sum| Some(sum.is_of(&self.contents[&found.data.content?]));
+        let told = |path: &&str| match ownership.owner(&view, &(*path).into(), &agrees) {
+            Some(owner) => format!("{} {} {:?}", owner.package, owner.version, owner.state),
+            None => "-".to_owned(),
+        };
+        paths.iter().map(told).collect()
+    }
+
+    fn rewritten(&self) -> Vec<String> {
+        let view = View::new(&self.layers.iter().collect::<Vec<_>>());
+        let ownership = Ownership::of(&view, &self.contents);
+        ownership.rewritten().map(|(name, how)| format!("{name}:{} {:?}", how.layer, how.files)).collect()
+    }
+}
+
+fn md5(text: &str) -> String {
+    data_encoding::HEXLOWER.encode(&Md5::digest(text.as_bytes()))
+}
+
+fn status(name: &str, version: &str) -> String {
+    format!("Package: {name}\nStatus: install ok installed\nVersion: {version}\nArchitecture: amd64\n\n")
+}
+
+#[test]
+fn dpkg_lists_and_checksums_say_who_owns_what_and_what_was_changed() {
+    let sums = format!("{}  bin/bash\n{}  usr/bin/bashbug\n", md5("bash"), md5("as it was"));
+    let status = status("bash", "5.2-1");
+    let image = Small::new(&[&[
+        ("var/lib/dpkg/status", &status),
+        (
+            "var/lib/dpkg/info/bash.list",
+            "/.\n/bin\n/bin/bash\n/usr/bin/bashbug\n/usr/share/x\n/etc/bash.rc\n",
+        ),
+        ("var/lib/dpkg/info/bash.md5sums", &sums),
+        ("bin@", "usr/bin"),
+        ("usr/bin/bash", "bash"),
+        ("usr/bin/sh@", "bash"),
+        ("usr/bin/bashbug", "changed"),
+        ("usr/share/x", "no checksum"),
+        ("usr/bin/other", "bash"),
+    ]]);
+    assert_eq!(
+        image.owners(&[
+            "bin/bash",
+            "usr/bin/bash",
+            "bin/sh",
+            "usr/bin/bashbug",
+            "usr/share/x",
+            "usr/bin/other"
+        ]),
+        [
+            "bash 5.2-1 Unchanged",
+            "bash 5.2-1 Unchanged",
+            "bash 5.2-1 Unchanged",
+            "bash 5.2-1 Changed",
+            "bash 5.2-1 Unverified",
+            "-"
+        ]
+    );
+}
+
+#[test]
+fn packages_of_a_second_architecture_and_of_images_without_dpkg_own_files() {
+    let list = status("libc6", "2.36");
+    let sums = format!("{}  lib/libc.so.6\n", md5("libc"));
+    let image = Small::new(&[&[
+        ("var/lib/dpkg/status", &list),
+        ("var/lib/dpkg/info/libc6:amd64.list", "/lib/libc.so.6\n"),
+        ("var/lib/dpkg/info/libc6:amd64.md5sums", &sums),
+        ("lib/libc.so.6", "libc"),
+    ]]);
+    assert_eq!(image.owners(&["lib/libc.so.6"]), ["libc6 2.36 Unchanged"]);
+    let image = Small::new(&[&[
+        ("var/lib/dpkg/status.d/libc6", "Package: libc6\nVersion: 2.36\n"),
+        ("var/lib/dpkg/status.d/libc6.md5sums", &sums),
+        ("lib/libc.so.6", "other"),
+    ]]);
+    assert_eq!(image.owners(&["lib/libc.so.6"]), ["libc6 2.36 Changed"]);
+}
+
+#[test]
+fn a_removed_package_owns_nothing() {
+    let status = "Package: a\nStatus: deinstall ok config-files\nVersion: 1\n";
+    let image = Small::new(&[&[
+        ("var/lib/dpkg/status", status),
+        ("var/lib/dpkg/info/a.list", "/usr/bin/a\n"),
+        ("usr/bin/a", "a"),
+    ]]);
+    assert_eq!(image.owners(&["usr/bin/a"]), ["-"]);
+}
+
+#[test]
+fn apk_owns_by_directory_and_file_with_sha1() {
+    let sha1 = data_encoding::BASE64.encode(&Sha1::digest(b"box"));
+    let db = format!(
+        "C:Q1x=\nP:busybox\nV:1.36-r0\nF:bin\nR:busybox\na:0:0:755\nZ:Q1{sha1}\nR:bbsuid\nZ:Q1{sha1}\n\n"
+    );
+    let image = Small::new(&[&[
+        ("lib/apk/db/installed", &db),
+        ("bin/busybox", "box"),
+        ("bin/ls@", "/bin/busybox"),
+        ("bin/bbsuid", "other"),
+    ]]);
+    assert_eq!(
+        image.owners(&["bin/busybox", "bin/ls", "bin/bbsuid"]),
+        ["busybox 1.36-r0 Unchanged", "busybox 1.36-r0 Unchanged", "busybox 1.36-r0 Changed"]
+    );
+}
+
+#[test]
+fn a_layer_above_the_installation_contradicts_a_database_without_checksums() {
+    let db = "P:a\nV:1\nF:bin\nR:a\nR:b\n\n";
+    let image = Small::new(&[
+        &[("lib/apk/db/installed", db), ("bin/a", "1"), ("bin/b", "1")],
+        &[("bin/a", "2"), ("bin/b", "1")],
+    ]);
+    assert_eq!(image.owners(&["bin/a", "bin/b"]), ["a 1 Changed", "a 1 Unverified"]);
+    // An upgrade writes the database with the files.
+    let newer = "P:a\nV:2\nF:bin\nR:a\nR:b\n\n";
+    let image = Small::new(&[
+        &[("lib/apk/db/installed", db), ("bin/a", "1"), ("bin/b", "1")],
+        &[("lib/apk/db/installed", newer), ("bin/a", "2"), ("bin/b", "2")],
+    ]);
+    assert_eq!(image.owners(&["bin/a"]), ["a 2 Unverified"]);
+    assert_eq!(image.rewritten(), [""; 0]);
+}
+
+#[test]
+fn checksums_rewritten_with_the_file_are_seen_as_an_edit_of_the_database() {
+    let status = status("a", "1");
+    let sums =
+        |text: &str| format!("{}  usr/bin/a\n{}  usr/bin/b\n{}  usr/bin/c\n", md5(text), md5("b"), md5("c"));
+    let (first, second) = (sums("a"), sums("evil"));
+    let image = Small::new(&[
+        &[
+            ("var/lib/dpkg/status", &status),
+            ("var/lib/dpkg/info/a.list", "/usr/bin/a\n/usr/bin/b\n/usr/bin/c\n"),
+            ("var/lib/dpkg/info/a.md5sums", &first),
+            ("usr/bin/a", "a"),
+            ("usr/bin/b", "b"),
+            ("usr/bin/c", "c"),
+        ],
+        &[("var/lib/dpkg/info/a.md5sums", &second), ("usr/bin/a", "evil")],
+    ]);
+    assert_eq!(image.owners(&["usr/bin/a", "usr/bin/b"]), ["a 1 Changed", "a 1 Unverified"]);
+    assert_eq!(image.rewritten(), ["a:1 [\"/usr/bin/a\"]"]);
+}
+
+#[test]
+fn a_database_that_was_not_kept_is_a_gap() {
+    let mut image = Small::new(&[&[("lib/apk/db/installed", "P:a\nV:1\nF:bin\nR:a\n"), ("bin/a", "1")]]);
+    image.contents.clear();
+    let view = View::new(&image.layers.iter().collect::<Vec<_>>());
+    let ownership = Ownership::of(&view, &image.contents);
+    assert_eq!(ownership.gaps().len(), 1);
+    assert!(!ownership.gaps()[0].matters);
+}
+
+#[test]
+fn databases_cut_anywhere_or_damaged_give_no_panic() {
+    let status = status("a", "1");
+    let sums = format!("{}  usr/bin/a\n", md5("a"));
+    let files = [
+        ("var/lib/dpkg/status", status.as_str()),
+        ("var/lib/dpkg/info/a.list", "/usr/bin/a\n/../..//x\n"),
+        ("var/lib/dpkg/info/a.md5sums", sums.as_str()),
+        ("var/lib/dpkg/diversions", "/usr/bin/a\n/usr/bin/b\n:\n"),
+        ("lib/apk/db/installed", "P:a\nV:1\nF:bin\nR:a\nZ:Q1abc\n\nP:b\nR:x\nZ:\n"),
+        ("usr/bin/a", "a"),
+    ];
+    for (at, (path, text)) in files.iter().enumerate() {
+        for cut in 0..text.len() {
+            let mut damaged = files;
+            damaged[at] = (path, &text[..cut]);
+            Small::new(&[&damaged]).owners(&["usr/bin/a", "bin/a"]);
+        }
+    }
+}
