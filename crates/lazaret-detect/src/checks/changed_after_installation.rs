@@ -60,8 +60,8 @@ impl Check for ChangedAfterInstallation {
             // Copied up by a change of its mode.
             "FILE /lib/apk/db/installed\n    P:procps\n    V:4.0\n    F:bin\n    R:ps\n\
              ELF /bin/ps 0755\n    as packaged\n\
-             LAYER RUN chmod u+s /bin/ps\n\
-             ELF /bin/ps 4755\n    as packaged\n\
+             LAYER RUN chmod 0700 /bin/ps\n\
+             ELF /bin/ps 0700\n    as packaged\n\
              ENTRYPOINT [\"/bin/ps\"]",
             // A configuration is there to be changed.
             "FILE /var/lib/dpkg/status\n    Package: app\n    Status: install ok installed\n    Version: 1\n    Conffiles:\n     /etc/init.d/app 00000000000000000000000000000000\n\

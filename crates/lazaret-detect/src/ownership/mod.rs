@@ -6,6 +6,8 @@
 
 mod apk;
 mod dpkg;
+mod history;
+mod rpm;
 mod trace;
 
 use std::collections::HashMap;
@@ -197,6 +199,7 @@ impl Ownership {
         let mut trace = Trace::new(view);
         dpkg::read(&source, &mut trace, &mut out);
         apk::read(&source, &mut trace, &mut out);
+        rpm::read(&source, &mut trace, &mut out);
         for removed in view.removed() {
             if removed.entry.kind == FileKind::File && out.claims.contains_key(&removed.entry.path) {
                 let states = out.hidden.entry(removed.entry.path.clone()).or_default();
