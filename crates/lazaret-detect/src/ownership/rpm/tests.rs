@@ -201,7 +201,7 @@ fn a_chain_that_bites_its_tail_ends() {
     let second = 3 * 4096 + 16;
     bytes[second..second + 4].copy_from_slice(&2u32.to_le_bytes());
     assert!(parse(&bytes).is_err());
-    let mut bytes = sqlite(&[package("large", 20_000)]);
+    let mut bytes = sqlite(&[package("large", 60_000)]);
     let first = 2 * SQLITE_PAGE;
     bytes[first..first + 4].copy_from_slice(&3u32.to_be_bytes());
     assert!(parse(&bytes).is_err());
