@@ -135,8 +135,29 @@ fn started_because(case: &Case<'_>, layer: usize, path: &EntryPath) -> Vec<Evide
 /// Behaviour rules, over what happens, the configuration and the history.
 fn behaviour_findings(pack: &Pack, case: &Case<'_>) -> Vec<Finding> {
     let platform = case.image.platform.as_ref().map_or_else(|| "unknown".to_owned(), ToString::to_string);
-    let hits = pack.behaviours().judge(&case.image.config, &platform, &case.start.behaviours);
+    let interpreter = |path: &str| interpreter(case, path);
+    let config = &case.image.config;
+    let hits = pack.behaviours().judge_scripts(config, &platform, &case.start.behaviours, &interpreter);
     hits.iter().filter_map(|hit| behaviour_finding(case, hit)).collect()
+}
+
+/// The program that the kernel runs for the script at `path`.
+fn interpreter(case: &Case<'_>, path: &str) -> Option<String> {
+    let found = case.view.resolve(path.as_bytes(), &EntryPath::default())?;
+    let facts = case.facts_of(found.data_layer, &found.data.path);
+    let line = facts.iter().find_map(|fact| match &fact.kind {
+        FactKind::Text { shebang, .. } if fact.inside.is_empty() => shebang.as_deref(),
+        _ => None,
+    })?;
+    let mut words = line.split_whitespace();
+    let first = words.next()?;
+    // `env` is replaced by what it finds.
+    let env =
+        first.ends_with("/env").then(|| words.find(|word| !word.starts_with('-') && !word.contains('=')));
+    Some(match env.flatten() {
+        Some(name) => format!("/usr/bin/{name}"),
+        None => first.to_owned(),
+    })
 }
 
 fn behaviour_finding(case: &Case<'_>, hit: &Hit<'_>) -> Option<Finding> {

@@ -96,7 +96,10 @@ pub fn verdict(findings: &[Finding], gaps: &[Gap]) -> Verdict {
     let dual: Vec<&Finding> = findings
         .iter()
         .filter(|f| {
-            f.class == Class::DualUse && f.reach >= Reach::Reachable && f.severity >= Severity::Medium
+            f.class == Class::DualUse
+                && f.reach >= Reach::Reachable
+                && f.severity >= Severity::Medium
+                && f.confidence >= Confidence::Medium
         })
         .collect();
     let why = match dual.first() {

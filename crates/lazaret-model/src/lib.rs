@@ -21,6 +21,7 @@ mod platform;
 mod reference;
 mod report;
 mod rule;
+mod rule_pack;
 mod text;
 mod verdict;
 
@@ -40,6 +41,7 @@ pub use platform::{Platform, PlatformError};
 pub use reference::{ImageRef, ReferenceError, RegistryRef};
 pub use report::{IgnoredFinding, ImageReport, Report, Timing, Unscanned};
 pub use rule::{Class, Confidence, Rule, Severity};
+pub use rule_pack::{LeftOutRule, RulePack};
 pub use text::{one_line, visible};
 pub use verdict::{Outcome, Verdict};
 

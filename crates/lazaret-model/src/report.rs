@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Behaviour, Coverage, Digest, Finding, Gap, Image, PinnedRef, Platform, Verdict};
+use crate::{Behaviour, Coverage, Digest, Finding, Gap, Image, PinnedRef, Platform, RulePack, Verdict};
 
 /// What is said of one reference that a person named: one verdict for each platform, and the
 /// worst of them for the whole.
@@ -21,6 +21,9 @@ pub struct Report {
     pub verdict: Verdict,
     /// Version of the rules that judged.
     pub rules_version: String,
+    /// The rules that the user named, and which of them could be applied.
+    #[serde(default)]
+    pub rule_packs: Vec<RulePack>,
     /// How long it took.
     pub timing: Timing,
 }

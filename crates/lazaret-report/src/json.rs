@@ -50,6 +50,7 @@ pub fn lines(reports: &[Report], options: &Options) -> String {
                 repository: &report.pinned.repository,
                 tag: report.pinned.tag.as_deref(),
                 rules_version: &report.rules_version,
+                rule_packs: RulePackJson::all(report),
                 timing: TimingJson::new(report, options),
             },
         );
@@ -124,6 +125,8 @@ enum BodyJson<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         tag: Option<&'a str>,
         rules_version: &'a str,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        rule_packs: Vec<RulePackJson<'a>>,
         #[serde(skip_serializing_if = "Option::is_none")]
         timing: Option<TimingJson>,
     },
@@ -172,6 +175,8 @@ struct ReportJson<'a> {
     source: &'a str,
     verdict: VerdictJson<'a>,
     rules_version: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    rule_packs: Vec<RulePackJson<'a>>,
     images: Vec<ImageJson<'a>>,
     unscanned: Vec<UnscannedJson<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -188,10 +193,47 @@ impl<'a> ReportJson<'a> {
             source: &report.source,
             verdict: VerdictJson::new(&report.verdict),
             rules_version: &report.rules_version,
+            rule_packs: RulePackJson::all(report),
             images: report.images.iter().map(|image| ImageJson::new(report, image)).collect(),
             unscanned: unscanned(report),
             timing: TimingJson::new(report, options),
         }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RulePackJson<'a> {
+    name: &'a str,
+    rules: u64,
+    applied: u64,
+    left_out: Vec<LeftOutJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct LeftOutJson<'a> {
+    file: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    rule: &'a str,
+    reason: &'a str,
+    broken: bool,
+}
+
+impl<'a> RulePackJson<'a> {
+    fn all(report: &'a Report) -> Vec<Self> {
+        let left_out = |rule: &'a lazaret_model::LeftOutRule| LeftOutJson {
+            file: &rule.file,
+            rule: &rule.rule,
+            reason: &rule.reason,
+            broken: rule.broken,
+        };
+        let pack = |pack: &'a lazaret_model::RulePack| Self {
+            name: &pack.name,
+            rules: pack.rules(),
+            applied: pack.applied,
+            left_out: pack.left_out.iter().map(left_out).collect(),
+        };
+        report.rule_packs.iter().map(pack).collect()
     }
 }
 

@@ -363,6 +363,9 @@ impl Page<'_> {
             );
             self.labelled(0, "besides", FOOT, PLAIN, &text);
         }
+        for pack in &report.rule_packs {
+            self.labelled(0, "rules", FOOT, PLAIN, &words::rule_pack(pack));
+        }
         if !ignored.is_empty() && !self.options.show_ignored {
             let text = format!(
                 "{} by decision (--show-ignored lists them)",

@@ -182,6 +182,27 @@ pub fn worst_first(report: &Report) -> Vec<&ImageReport> {
     images
 }
 
+/// How many rules of a user's pack judged, and where the others are named.
+pub fn rule_pack(pack: &lazaret_model::RulePack) -> String {
+    let name = visible(&pack.name);
+    let mut text = format!("{name}: {} of {} rules applied", grouped(pack.applied), grouped(pack.rules()));
+    let broken = pack.left_out.iter().filter(|rule| rule.broken).count() as u64;
+    let absent = pack.left_out.len() as u64 - broken;
+    let mut why = Vec::new();
+    if absent > 0 {
+        let verb = if absent == 1 { "needs" } else { "need" };
+        why.push(format!("{} {verb} what only a running system has", grouped(absent)));
+    }
+    if broken > 0 {
+        let verb = if broken == 1 { "does" } else { "do" };
+        why.push(format!("{} {verb} not compile", grouped(broken)));
+    }
+    if !why.is_empty() {
+        text.push_str(&format!("; {}: `lazaret rules list --rules {name}` names them", why.join(", ")));
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

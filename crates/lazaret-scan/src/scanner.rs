@@ -147,6 +147,11 @@ impl Scanner {
             complete &= whole;
         }
         let verdict = worst(&judged);
+        // Without a folder of the user's there is nothing to say, and no worker need be asked.
+        let rule_packs = match self.settings.worker.rules.is_empty() {
+            true => Vec::new(),
+            false => self.workers.get().await?.packs().to_vec(),
+        };
         let report = Report {
             requested: reference.to_string(),
             pinned,
@@ -155,6 +160,7 @@ impl Scanner {
             unscanned,
             verdict,
             rules_version: self.rules.all.clone(),
+            rule_packs,
             timing: took(begin),
         };
         if let Some(store) = &self.store {

@@ -120,6 +120,69 @@ fn a_rule_that_cannot_be_used_is_an_error_that_names_the_file() {
     }
 }
 
+/// Rules in the words of Sigma alone, as other people write them.
+const OTHERS: &[(&str, &str)] = &[
+    (
+        "shadow_copy.yml",
+        "title: Shadow File Is Copied\nid: 5d3c1f8e-2c52-4f3e-9d53-0b6a3f0f3f01\nstatus: test\nlevel: high\n\
+         tags: [attack.credential-access, attack.t1003.008]\n\
+         logsource: {category: process_creation, product: linux}\n\
+         detection: {s: {Image|endswith: '/cp', CommandLine|contains: '/etc/shadow'}, condition: s}\n",
+    ),
+    (
+        "timer.yml",
+        "title: Timer Unit Is Written\nstatus: experimental\nlevel: medium\n\
+         logsource: {category: file_event, product: linux}\n\
+         detection: {s: {TargetFilename|endswith: '.timer'}, condition: s}\n",
+    ),
+    (
+        "audit.yml",
+        "title: World Writable\nstatus: test\nlevel: low\nlogsource: {service: auditd, product: linux}\n\
+         detection: {s: {type: EXECVE, a0: chmod, a1: 777}, condition: s}\n",
+    ),
+    (
+        "login.yml",
+        "title: Many Failed Logins\nlogsource: {service: sshd, product: linux}\n\
+         detection: {k: ['Failed password'], condition: k}\n",
+    ),
+    ("torn.yml", "title: Torn\nlogsource: {category: process_creation\n"),
+];
+
+#[test]
+fn a_standard_pack_is_applied_unchanged_and_what_of_it_cannot_be_is_told() {
+    let place = Place::new();
+    let dir = directory(&place, OTHERS);
+    let dir = dir.to_str().unwrap();
+    let image = place.recipe(
+        "image",
+        "FILE /run.sh 0755\n    #!/bin/sh\n    cp /etc/shadow /data/\n    chmod 777 /data\n    exec app\nENTRYPOINT [\"/run.sh\"]\n",
+    );
+    let reference = format!("oci:{}", image.display());
+    let said = place.run(&["scan", "--no-store", "--rules", dir, &reference]);
+    // High, but of others, and no more than a lead.
+    assert_eq!(said.code, 0, "{said:?}");
+    for part in
+        ["“Shadow File Is Copied”", "“World Writable”", "T1003.008", "3 of 5 rules applied", "rules list"]
+    {
+        assert!(said.out.contains(part), "lacks `{part}`: {said:?}");
+    }
+    let words: Vec<&str> = said.out.split_whitespace().collect();
+    assert!(words.join(" ").contains("`lazaret rules list --rules"), "{said:?}");
+    assert!(said.err.contains("left out: ") && said.err.contains("torn.yml"), "{said:?}");
+    let listed = place.run(&["rules", "list", "--rules", dir]);
+    assert_eq!(listed.code, 0, "{listed:?}");
+    for part in
+        ["3 of 5 rules can be applied", "login.yml: `Many Failed Logins` reads the log of sshd", "broken: "]
+    {
+        assert!(listed.out.contains(part), "lacks `{part}`: {listed:?}");
+    }
+    let json = place.run(&["scan", "--no-store", "--rules", dir, "-f", "json", &reference]);
+    let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    let pack = &json["reports"][0]["rulePacks"][0];
+    assert_eq!((pack["rules"].as_u64(), pack["applied"].as_u64()), (Some(5), Some(3)), "{pack}");
+    assert_eq!(pack["leftOut"].as_array().unwrap().len(), 2, "{pack}");
+}
+
 #[test]
 fn a_directory_without_rules_is_an_error() {
     let place = Place::new();

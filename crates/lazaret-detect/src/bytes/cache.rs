@@ -8,8 +8,10 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use lazaret_model::LeftOutRule;
+
 /// First bytes of the file; raised with its layout.
-const MAGIC: &[u8; 8] = b"lzbytes2";
+const MAGIC: &[u8; 8] = b"lzbytes3";
 
 /// Larger than any pack; what is larger is not ours.
 const LARGEST: u64 = 512 << 20;
@@ -28,7 +30,7 @@ impl Entry {
     }
 
     /// What was compiled before, if it is whole and this engine takes it.
-    pub(super) fn read(&self) -> Option<(Vec<yara_x::Rules>, Vec<String>)> {
+    pub(super) fn read(&self) -> Option<(Vec<yara_x::Rules>, Vec<LeftOutRule>)> {
         let file = OpenOptions::new()
             .read(true)
             .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
@@ -57,7 +59,7 @@ impl Entry {
 
     /// Keeps what was compiled. A full disk or the like costs the next start some time and
     /// nothing else, so it is no error.
-    pub(super) fn write(&self, shards: &[yara_x::Rules], left_out: &[String]) {
+    pub(super) fn write(&self, shards: &[yara_x::Rules], left_out: &[LeftOutRule]) {
         let Ok(notes) = serde_json::to_vec(left_out) else { return };
         let Ok(compiled) = shards.iter().map(yara_x::Rules::serialize).collect::<Result<Vec<_>, _>>() else {
             return;

@@ -8,7 +8,7 @@ mod shards;
 use std::collections::HashMap;
 use std::path::Path;
 
-use lazaret_model::Rule;
+use lazaret_model::{LeftOutRule, Rule};
 
 use crate::PackError;
 use crate::pack::{Examples, Language, PackRule, Source, YaraMeta, in_comments};
@@ -57,7 +57,7 @@ pub(crate) struct ByteRules {
     /// Namespace, then identifier, to the rule's id. A private rule has none.
     ids: HashMap<String, HashMap<String, String>>,
     uses_globals: bool,
-    left_out: Vec<String>,
+    left_out: Vec<LeftOutRule>,
 }
 
 impl std::fmt::Debug for ByteRules {
@@ -72,30 +72,34 @@ impl ByteRules {
         sources: &[&Source],
         version: &str,
         cache: Option<&Path>,
+        strict: bool,
     ) -> Result<(Self, Vec<PackRule>), PackError> {
         let cached = cache.and_then(|folder| cache::Entry::in_folder(folder, version));
-        let (shards, left_out) = match cached.as_ref().and_then(cache::Entry::read) {
+        let (shards, mut left_out) = match cached.as_ref().and_then(cache::Entry::read) {
             Some(known) => known,
             None => {
                 let mut shards = Vec::new();
                 let mut left_out = Vec::new();
                 for group in shards::of(sources) {
-                    shards.push(compile(&group, &mut left_out)?);
+                    shards.push(compile(&group, strict, &mut left_out)?);
                 }
-                if let Some(entry) = &cached {
+                // What is broken today may be mended tomorrow; to say so costs a compilation.
+                if let Some(entry) = &cached
+                    && !left_out.iter().any(|rule: &LeftOutRule| rule.broken)
+                {
                     entry.write(&shards, &left_out);
                 }
                 (shards, left_out)
             }
         };
-        let (ids, described) = describe(&shards, sources)?;
+        let (ids, described) = describe(&shards, sources, strict, &mut left_out)?;
         let uses_globals = sources.iter().any(|source| {
             !source.built_in && GLOBALS.iter().chain([&INSIDE_ARCHIVE]).any(|name| source.text.contains(name))
         });
         Ok((Self { shards, ids, uses_globals, left_out }, described))
     }
 
-    pub(crate) fn left_out(&self) -> &[String] {
+    pub(crate) fn left_out(&self) -> &[LeftOutRule] {
         &self.left_out
     }
 
@@ -104,7 +108,11 @@ impl ByteRules {
     }
 }
 
-fn compile(sources: &[&Source], left_out: &mut Vec<String>) -> Result<yara_x::Rules, PackError> {
+fn compile(
+    sources: &[&Source],
+    strict: bool,
+    left_out: &mut Vec<LeftOutRule>,
+) -> Result<yara_x::Rules, PackError> {
     let mut compiler = yara_x::Compiler::new();
     let refused = |e: &dyn std::error::Error| PackError::Engine(e.to_string());
     compiler.enable_includes(false);
@@ -124,14 +132,20 @@ fn compile(sources: &[&Source], left_out: &mut Vec<String>) -> Result<yara_x::Ru
         compiler.new_namespace(&source.id);
         let code = yara_x::SourceCode::from(source.text.as_str()).with_origin(&source.origin);
         if let Err(error) = compiler.add_source(code) {
-            return Err(compile_error(source, &error.to_string()));
+            let error = compile_error(source, &error.to_string());
+            if strict || source.built_in {
+                return Err(error);
+            }
+            left_out.push(error.left_out(source));
         }
         for (rule, _) in compiler.ignored_rules().skip(known) {
             known += 1;
-            left_out.push(format!(
-                "{}: the rule {rule} needs a YARA module for files that no container runs; it is left out",
-                source.origin
-            ));
+            left_out.push(LeftOutRule {
+                file: source.origin.clone(),
+                rule: rule.to_owned(),
+                reason: "needs a YARA module for files that no container runs".to_owned(),
+                broken: false,
+            });
         }
     }
     Ok(compiler.build())
@@ -155,7 +169,12 @@ fn compile_error(source: &Source, message: &str) -> PackError {
 
 type Ids = HashMap<String, HashMap<String, String>>;
 
-fn describe(shards: &[yara_x::Rules], sources: &[&Source]) -> Result<(Ids, Vec<PackRule>), PackError> {
+fn describe(
+    shards: &[yara_x::Rules],
+    sources: &[&Source],
+    strict: bool,
+    left_out: &mut Vec<LeftOutRule>,
+) -> Result<(Ids, Vec<PackRule>), PackError> {
     let rules = || shards.iter().flat_map(yara_x::Rules::iter).filter(|rule| !rule.is_private());
     let by_id: HashMap<&str, &Source> = sources.iter().map(|s| (s.id.as_str(), *s)).collect();
     let mut public: HashMap<&str, usize> = HashMap::new();
@@ -172,14 +191,29 @@ fn describe(shards: &[yara_x::Rules], sources: &[&Source]) -> Result<(Ids, Vec<P
         let alone = public.get(rule.namespace()) == Some(&1);
         let id = if alone { source.id.clone() } else { format!("{}/{}", source.id, rule.identifier()) };
         let meta = YaraMeta::new(source, &rule);
-        let model: Rule = meta.rule(id.clone())?;
+        let model: Rule = match meta.rule(id.clone()) {
+            Ok(model) => model,
+            Err(error) if strict || source.built_in => return Err(error),
+            // Without an id its matches are told to nobody.
+            Err(error) => {
+                left_out.push(error.left_out(source));
+                continue;
+            }
+        };
+        let examples = match in_comments(source) {
+            Ok(examples) if alone => examples,
+            Err(error) if alone && (strict || source.built_in) => return Err(error),
+            // Other people's comments are no examples of ours.
+            _ => Examples::default(),
+        };
         ids.entry(rule.namespace().to_owned()).or_default().insert(rule.identifier().to_owned(), id);
         described.push(PackRule {
             rule: model,
             language: Language::Yara,
             origin: source.origin.clone(),
+            pack: source.pack.clone(),
             built_in: source.built_in,
-            examples: if alone { in_comments(source)? } else { Examples::default() },
+            examples,
             false_positives: meta.false_positives(),
         });
     }

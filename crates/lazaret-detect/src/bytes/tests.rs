@@ -93,7 +93,7 @@ fn other_peoples_packs_load_unchanged_with_the_variables_that_they_expect() {
         ]
     );
     assert_eq!(pack.left_out().len(), 1);
-    assert!(pack.left_out()[0].contains("windows"), "{:?}", pack.left_out());
+    assert!(pack.left_out()[0].rule.contains("windows"), "{:?}", pack.left_out());
     assert_eq!(matches(&pack, "/u/x.sh", &[], b"x")[0].0, "pack/many/one");
     assert_eq!(matches(&pack, "/a/b.zip", &["x.sh".to_owned()], b"x").len(), 2);
 }

@@ -1,6 +1,10 @@
 use std::io;
 use std::path::PathBuf;
 
+use lazaret_model::LeftOutRule;
+
+use super::Source;
+
 /// Why rules could not be loaded. Each message is one line: what, where, what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
@@ -22,6 +26,12 @@ pub enum PackError {
         /// What is wrong, and what is expected.
         reason: String,
     },
+    /// No rule of a pack is left.
+    #[error("{first}")]
+    AllBroken {
+        /// What is wrong with the first.
+        first: String,
+    },
     /// There is no rule where rules were promised.
     #[error("{place} holds no rule: expected files ending in .yar, .yara, .yml or .yaml")]
     Empty {
@@ -41,4 +51,15 @@ pub enum PackError {
     /// The engine itself refused.
     #[error("the rule engine failed: {0}")]
     Engine(String),
+}
+
+impl PackError {
+    /// The same as a remark on a pack whose other rules work.
+    pub(crate) fn left_out(self, source: &Source) -> LeftOutRule {
+        let (file, reason) = match self {
+            Self::Rule { file, line, reason } => (format!("{file}:{line}"), reason),
+            other => (source.origin.clone(), other.to_string()),
+        };
+        LeftOutRule { file, rule: String::new(), reason, broken: true }
+    }
 }

@@ -55,6 +55,7 @@ mod tests {
             origin: "a/b.yar".into(),
             language: Language::Yara,
             built_in: false,
+            pack: String::new(),
             text: text.into(),
         }
     }

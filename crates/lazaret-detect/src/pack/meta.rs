@@ -119,14 +119,27 @@ impl SigmaMeta {
     pub(crate) fn rule(&self, source: &Source, id: String, rule: &SigmaRule) -> Result<Rule, PackError> {
         let word =
             |key: &str, reason: String| source.error(source.line_starting(key), format!("{key}: {reason}"));
+        // Rules that others wrote for hosts call many a thing suspicious that an administrator does
+        // as well. Only what its authors call grave and have proved stable may speak against an
+        // image, and even that convicts none (docs/RULES.md).
+        let grave = matches!(rule.level, Some(Level::Critical | Level::High));
+        let proven = grave && rule.status == Some(Status::Stable);
         let class = match &self.class {
             Some(text) => text.parse::<Class>().map_err(|e| word("class", e.to_string()))?,
-            None => Class::Malware,
+            None if proven => Class::Malware,
+            None => Class::DualUse,
         };
-        let confidence = match (&self.confidence, rule.status) {
-            (Some(text), _) => text.parse::<Confidence>().map_err(|e| word("confidence", e.to_string()))?,
-            (None, Some(Status::Stable)) => Confidence::Medium,
-            (None, _) => Confidence::Low,
+        let confidence = match &self.confidence {
+            Some(text) => text.parse::<Confidence>().map_err(|e| word("confidence", e.to_string()))?,
+            None if proven => Confidence::Medium,
+            None => Confidence::Low,
+        };
+        // Ours complete "this image may …"; other people's are names.
+        let ours = rule.custom_attributes.contains_key("lazaret");
+        let title = if ours {
+            rule.title.clone()
+        } else {
+            format!("do what the rule “{}” looks for", rule.title)
         };
         let severity = match rule.level {
             Some(Level::Critical) => Severity::Critical,
@@ -137,7 +150,7 @@ impl SigmaMeta {
         };
         Ok(Rule {
             id,
-            title: rule.title.clone(),
+            title,
             explanation: rule.description.as_deref().unwrap_or_default().trim().to_owned(),
             class,
             severity,

@@ -1,10 +1,9 @@
 //! Rule packs: the rules that the program carries and those of its user.
 //!
 //! One file holds one detection: what it says of itself, the match, and the examples that prove
-//! it. A pack that others wrote for YARA or Sigma has none of our additions and works unchanged:
-//! its YARA rules are of class malware, severity medium and confidence low; its Sigma rules are
-//! of class malware, their `level` is the severity, and the confidence is medium where their
-//! `status` is stable and low otherwise.
+//! it. A pack that others wrote for YARA or Sigma has none of our additions and works unchanged;
+//! `docs/RULES.md` says what its rules count for. What is wrong with one of its files, and which of
+//! its rules ask for what an image has not, is told; the others judge all the same.
 
 mod error;
 mod examples;
@@ -14,7 +13,7 @@ mod source;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use lazaret_model::Rule;
+use lazaret_model::{LeftOutRule, Rule, RulePack};
 
 pub use error::PackError;
 pub use source::Language;
@@ -53,6 +52,8 @@ pub struct PackRule {
     pub language: Language,
     /// Its file, as people are told: a path, or `built-in …`.
     pub origin: String,
+    /// The folder or file that its user named; empty for a rule that the program carries.
+    pub pack: String,
     /// Whether the program carries it.
     pub built_in: bool,
     /// Its examples.
@@ -68,7 +69,8 @@ pub struct Pack {
     by_id: HashMap<String, usize>,
     pub(crate) bytes: ByteRules,
     behaviours: SigmaRules,
-    left_out: Vec<String>,
+    left_out: Vec<LeftOutRule>,
+    packs: Vec<RulePack>,
     version: String,
     byte_rules_version: String,
 }
@@ -92,10 +94,10 @@ impl Pack {
     /// # Errors
     /// As [`Pack::load`].
     pub fn only(folder: &Path) -> Result<Self, PackError> {
-        Self::compile(&source::below(folder)?, None)
+        Self::compile(&source::below(folder)?, None, true)
     }
 
-    fn compile(sources: &[Source], cache: Option<&Path>) -> Result<Self, PackError> {
+    fn compile(sources: &[Source], cache: Option<&Path>, strict: bool) -> Result<Self, PackError> {
         let of = |language| sources.iter().filter(move |s| s.language == language).collect::<Vec<_>>();
         let (yara, sigma) = (of(Language::Yara), of(Language::Sigma));
 
@@ -112,10 +114,21 @@ impl Pack {
         }
 
         let (version, byte_rules_version) = versions(sources);
-        let (bytes, mut rules) = ByteRules::load(&yara, &byte_rules_version, cache)?;
-        let (behaviours, more) = SigmaRules::compile(&sigma)?;
+        let (bytes, mut rules) = ByteRules::load(&yara, &byte_rules_version, cache, strict)?;
+        let (behaviours, more) = SigmaRules::compile(&sigma, strict)?;
         rules.extend(more);
-        if rules.is_empty() {
+        let left_out: Vec<LeftOutRule> =
+            bytes.left_out().iter().chain(behaviours.left_out()).cloned().collect();
+        let packs = packs(sources, &rules, &left_out);
+        for pack in &packs {
+            // A pack of which nothing is left is a mistake that its user wants to hear of.
+            if pack.applied == 0
+                && let Some(first) = pack.left_out.iter().find(|rule| rule.broken)
+            {
+                return Err(PackError::AllBroken { first: first.to_string() });
+            }
+        }
+        if rules.is_empty() && left_out.is_empty() {
             return Err(PackError::Empty { place: "the pack".to_owned() });
         }
 
@@ -129,8 +142,7 @@ impl Pack {
                 });
             }
         }
-        let left_out = bytes.left_out().iter().chain(behaviours.left_out()).cloned().collect();
-        Ok(Self { rules, by_id, bytes, behaviours, left_out, version, byte_rules_version })
+        Ok(Self { rules, by_id, bytes, behaviours, left_out, packs, version, byte_rules_version })
     }
 
     /// All rules: bytes first, then behaviours, each in the order of their files.
@@ -154,10 +166,15 @@ impl Pack {
         &self.behaviours
     }
 
-    /// Rules of other people's packs that have nothing to look at here (for Windows programs,
-    /// correlations over time), one sentence each.
-    pub fn left_out(&self) -> &[String] {
+    /// Rules of other people's packs that judge no image: they ask for what only a running system
+    /// has, or something is wrong with them.
+    pub fn left_out(&self) -> &[LeftOutRule] {
         &self.left_out
+    }
+
+    /// What became of each folder or file that the user named, in that order.
+    pub fn packs(&self) -> &[RulePack] {
+        &self.packs
     }
 
     /// Changes with every rule and every engine; what was judged under another version may be
@@ -171,6 +188,30 @@ impl Pack {
     pub fn byte_rules_version(&self) -> &str {
         &self.byte_rules_version
     }
+}
+
+/// What became of each pack of a user's.
+fn packs(sources: &[Source], rules: &[PackRule], left_out: &[LeftOutRule]) -> Vec<RulePack> {
+    let mut packs: Vec<RulePack> = Vec::new();
+    let mut pack_of: HashMap<&str, &str> = HashMap::new();
+    for source in sources.iter().filter(|source| !source.built_in) {
+        if packs.last().is_none_or(|last| last.name != source.pack) {
+            packs.push(RulePack { name: source.pack.clone(), ..RulePack::default() });
+        }
+        pack_of.insert(&source.origin, &source.pack);
+    }
+    for pack in &mut packs {
+        let ours = rules.iter().filter(|rule| !rule.built_in && rule.pack == pack.name);
+        pack.applied = ours.count() as u64;
+        // A broken file is told with its line.
+        let file = |rule: &LeftOutRule| match rule.file.rsplit_once(':') {
+            Some((file, line)) if rule.broken && line.bytes().all(|b| b.is_ascii_digit()) => file.to_owned(),
+            _ => rule.file.clone(),
+        };
+        let of_pack = |rule: &&LeftOutRule| pack_of.get(file(rule).as_str()) == Some(&pack.name.as_str());
+        pack.left_out = left_out.iter().filter(of_pack).cloned().collect();
+    }
+    packs
 }
 
 fn hash(engines: &[&str], sources: &[&Source]) -> String {
@@ -204,7 +245,7 @@ pub struct RulesVersion {
 /// # Errors
 /// As [`Pack::load`].
 pub fn load_rules(folders: &[PathBuf], only: bool, cache: Option<&Path>) -> Result<Pack, PackError> {
-    Pack::compile(&chosen(folders, only)?, cache)
+    Pack::compile(&chosen(folders, only)?, cache, false)
 }
 
 /// The versions that [`load_rules`] would give its pack, for a look into the store before anything

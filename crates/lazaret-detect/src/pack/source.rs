@@ -40,6 +40,8 @@ pub(crate) struct Source {
     pub(crate) origin: String,
     pub(crate) language: Language,
     pub(crate) built_in: bool,
+    /// The folder or file that the user named; empty for the rules that the program carries.
+    pub(crate) pack: String,
     pub(crate) text: String,
 }
 
@@ -82,6 +84,7 @@ pub(crate) fn built_in() -> Result<Vec<Source>, PackError> {
             origin: format!("built-in {name}"),
             language,
             built_in: true,
+            pack: String::new(),
             text,
         });
     }
@@ -121,6 +124,7 @@ pub(crate) fn below(root: &Path) -> Result<Vec<Source>, PackError> {
     };
     files.sort();
 
+    let pack = root.display().to_string();
     let mut sources = Vec::new();
     for path in files {
         let Some(language) = Language::of(&path) else { continue };
@@ -135,7 +139,7 @@ pub(crate) fn below(root: &Path) -> Result<Vec<Source>, PackError> {
         }
         let text = String::from_utf8(bytes).map_err(|_| refuse("the file is not UTF-8 text"))?;
         let id = without_ending(path.strip_prefix(base).unwrap_or(&path));
-        sources.push(Source { id, origin, language, built_in: false, text });
+        sources.push(Source { id, origin, language, built_in: false, pack: pack.clone(), text });
     }
     sources.retain(|source| !is_index(source));
     if sources.is_empty() {

@@ -2,6 +2,9 @@ use lazaret_model::{Behaviour, BehaviourKind, Certainty, FileOp, HistoryStep, Im
 use rsigma_parser::LogSource;
 use serde_json::{Map, Value, json};
 
+use super::fit;
+use super::scene::Scene;
+
 /// Something that happens or is stated, in the field names of Sigma.
 ///
 /// | category | fields |
@@ -14,6 +17,14 @@ use serde_json::{Map, Value, json};
 ///
 /// The first three also have `Phase` (`build`, `onbuild`, `start`, `health`, `login`,
 /// `scheduled`) and `Certainty` (`will`, `may`); all have `Platform`. What is not known is absent.
+///
+/// A program whose file is not known is named as a search through `PATH` would most likely find
+/// it (`/usr/bin/nc`), so that `Image|endswith: '/nc'` holds. `ParentImage` of a script is a list:
+/// the script, and the interpreter that the kernel runs for it.
+///
+/// For `service: auditd`, what happens is told once more in the records of the audit daemon:
+/// `EXECVE` (`argc`, `a0` …), `SYSCALL` of `execve` (`exe`, `comm`, `success`, `uid`, `euid`) and
+/// `PATH` (`name`, `nametype`).
 #[derive(Debug, Clone)]
 pub struct Event {
     log_source: LogSource,
@@ -32,8 +43,36 @@ impl Event {
         Self { log_source, fields: json!({ "Platform": platform }) }
     }
 
-    /// What a process does.
+    /// A record of the audit daemon. It has no field beside its own: rules look for keywords in
+    /// all of them.
+    pub(super) fn audit(record: Map<String, Value>) -> Self {
+        let log_source = LogSource {
+            product: Some("linux".to_owned()),
+            service: Some("auditd".to_owned()),
+            ..LogSource::default()
+        };
+        Self { log_source, fields: Value::Object(record) }
+    }
+
+    /// The words of a command, for rules that give keywords and no kind of log.
+    pub(super) fn of_command(line: &str) -> Self {
+        let mut event = Self::new(fit::COMMANDS, "");
+        event.map().clear();
+        event.set("CommandLine", line);
+        event
+    }
+
+    /// What a process does, as far as the behaviour itself tells it.
     pub fn of_behaviour(behaviour: &Behaviour, config: &ImageConfig, platform: &str) -> Self {
+        Self::in_scene(behaviour, config, platform, &Scene::new(&|_| None))
+    }
+
+    pub(super) fn in_scene(
+        behaviour: &Behaviour,
+        config: &ImageConfig,
+        platform: &str,
+        scene: &Scene<'_>,
+    ) -> Self {
         let category = match &behaviour.kind {
             BehaviourKind::Process { .. } => "process_creation",
             BehaviourKind::File { op: FileOp::Write | FileOp::Append, .. } => "file_event",
@@ -50,9 +89,14 @@ impl Event {
                 event.set("Image", program(image.as_deref(), argv));
                 event.set("CommandLine", argv.join(" "));
                 event.set("Arguments", argv.clone());
-                event.set("ParentCommandLine", parent.clone());
-                let parent = parent.as_ref().and_then(|line| line.split_whitespace().next());
-                event.set("ParentImage", parent.map(rooted));
+                if let Some(parent) = parent {
+                    event.set("ParentCommandLine", scene.parent_line(parent));
+                    match scene.parent_images(parent).as_slice() {
+                        [] => {}
+                        [one] => event.set("ParentImage", one.as_str()),
+                        both => event.set("ParentImage", both.to_vec()),
+                    }
+                }
                 if !fed_by.is_empty() {
                     event.set("FedBy", fed_by.clone());
                 }
@@ -62,7 +106,7 @@ impl Event {
             }
             BehaviourKind::File { op, path, content, by } => {
                 event.set("TargetFilename", path.as_str());
-                event.set("Image", rooted(by));
+                event.set("Image", scene.image(by));
                 event.set("Content", content.clone());
                 let operation = match op {
                     FileOp::Write => "write",
@@ -75,10 +119,12 @@ impl Event {
             BehaviourKind::Network { host, port, url, by } => {
                 let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
                 event.set("DestinationHostname", host.as_str());
-                event.set("DestinationIp", address.ok().map(|ip| ip.to_string()));
+                let address = address.ok().map(|ip| ip.to_string());
+                let itself = || host.eq_ignore_ascii_case("localhost").then(|| "127.0.0.1".to_owned());
+                event.set("DestinationIp", address.or_else(itself));
                 event.set("DestinationPort", port.map(u64::from));
                 event.set("Url", url.clone());
-                event.set("Image", rooted(by));
+                event.set("Image", scene.image(by));
                 event.set("Initiated", "true");
             }
         }
@@ -136,14 +182,15 @@ impl Event {
     }
 }
 
-/// A program's path for rules: standard rules ask for `Image|endswith: '/bash'`, which a bare
-/// name must meet as well.
 /// Programs that are many, by the name they are called by.
 const MULTI_CALL: &[&str] = &["busybox", "toybox", "coreutils", "toolbox"];
 
+/// Where a program most likely is whose file was not found.
+const LIKELY: &str = "/usr/bin";
+
 /// The program's path. A box of many tools is named by the tool: `nc` is `/bin/nc` also where that
 /// is a link to `/bin/busybox`, so that a rule for a tool holds wherever it comes from.
-fn program(image: Option<&str>, argv: &[String]) -> Option<String> {
+pub(super) fn program(image: Option<&str>, argv: &[String]) -> Option<String> {
     let called = argv.first().map(String::as_str);
     let Some(image) = image else { return called.map(rooted) };
     let (folder, name) = image.rsplit_once('/').unwrap_or(("", image));
@@ -153,6 +200,12 @@ fn program(image: Option<&str>, argv: &[String]) -> Option<String> {
     }
 }
 
-fn rooted(program: &str) -> String {
-    if program.contains('/') { program.to_owned() } else { format!("/{program}") }
+/// A program's path for rules: standard rules ask for `Image|endswith: '/bash'`, which a bare
+/// name must meet as well. What is not known (`$JAVA`) stays as it is written.
+pub(super) fn rooted(program: &str) -> String {
+    if program.contains('/') || program.is_empty() || program.starts_with(['$', '<']) {
+        program.to_owned()
+    } else {
+        format!("{LIKELY}/{program}")
+    }
 }

@@ -1,14 +1,20 @@
 //! Rules over behaviour and configuration: Sigma, run by rsigma.
 
+mod audit;
 mod event;
+mod fit;
+mod scene;
 
-use lazaret_model::{Behaviour, ImageConfig, Rule};
+use std::collections::HashSet;
+
+use lazaret_model::{Behaviour, BehaviourKind, ImageConfig, LeftOutRule, Rule};
 use rsigma_eval::{Engine, JsonEvent, MatchDetailLevel};
 use rsigma_parser::SigmaRule;
 
 use crate::PackError;
 use crate::pack::{Language, PackRule, SigmaMeta, Source};
 pub use event::Event;
+use scene::Scene;
 
 /// Under this name a rule carries its number through the engine.
 const NUMBER: &str = "lazaret_number";
@@ -17,7 +23,10 @@ const NUMBER: &str = "lazaret_number";
 pub struct SigmaRules {
     engine: Engine,
     rules: Vec<Rule>,
-    left_out: Vec<String>,
+    left_out: Vec<LeftOutRule>,
+    /// Whether any rule asks for records of the audit daemon, or for the words of commands.
+    reads_audit: bool,
+    reads_commands: bool,
 }
 
 impl std::fmt::Debug for SigmaRules {
@@ -50,60 +59,44 @@ pub struct Hit<'r> {
 }
 
 impl SigmaRules {
-    pub(crate) fn compile(sources: &[&Source]) -> Result<(Self, Vec<PackRule>), PackError> {
+    /// Compiles the sources. A broken file of a user's is left out and told; where `strict`, it is
+    /// an error, as it always is in a rule of ours.
+    pub(crate) fn compile(sources: &[&Source], strict: bool) -> Result<(Self, Vec<PackRule>), PackError> {
+        let mut parts = Parts::default();
+        for source in sources {
+            let broken = match parts.add(source) {
+                Ok(()) => continue,
+                Err(error) if strict || source.built_in => return Err(error),
+                Err(error) => error,
+            };
+            parts.left_out.push(broken.left_out(source));
+        }
         let mut engine = Engine::new();
         engine.set_match_detail(MatchDetailLevel::Summary);
-        let mut described = Vec::new();
-        let mut left_out = Vec::new();
-        let mut compiled: Vec<SigmaRule> = Vec::new();
-        let mut origins: Vec<&Source> = Vec::new();
-        let mut filters = Vec::new();
-        for source in sources {
-            let parsed =
-                rsigma_parser::parse_sigma_yaml(&source.text).map_err(|e| refused(source, &e.to_string()))?;
-            if let Some(error) = parsed.errors.first() {
-                return Err(refused(source, error));
+        let mut refused = HashSet::new();
+        for (index, error) in engine.add_rules(&parts.compiled) {
+            let source = parts.origins[index];
+            let error = source.error(source.line_starting("detection:"), one_line(&error.to_string()));
+            if strict || source.built_in {
+                return Err(error);
             }
-            if !parsed.correlations.is_empty() {
-                left_out.push(format!(
-                    "{}: a correlation over time, which an image that has not run cannot show; it is left out",
-                    source.origin
-                ));
-            }
-            if parsed.rules.is_empty() && parsed.correlations.is_empty() && parsed.filters.is_empty() {
-                return Err(source.error(1, "the file holds no Sigma rule"));
-            }
-            filters.extend(parsed.filters);
-            let alone = parsed.rules.len() == 1;
-            for (index, mut rule) in parsed.rules.into_iter().enumerate() {
-                let id = if alone { source.id.clone() } else { format!("{}/{}", source.id, index + 1) };
-                let meta = SigmaMeta::read(source, &rule)?;
-                described.push(PackRule {
-                    rule: meta.rule(source, id, &rule)?,
-                    language: Language::Sigma,
-                    origin: source.origin.clone(),
-                    built_in: source.built_in,
-                    false_positives: rule.falsepositives.clone(),
-                    examples: meta.examples(source),
-                });
-                rule.custom_attributes.clear();
-                rule.custom_attributes.insert(NUMBER.to_owned(), (compiled.len() as u64).into());
-                compiled.push(rule);
-                origins.push(source);
-            }
+            refused.insert(parts.described[index].rule.id.clone());
+            parts.left_out.push(error.left_out(source));
         }
-        if let Some((index, error)) = engine.add_rules(&compiled).into_iter().next() {
-            let source = origins[index];
-            return Err(source.error(source.line_starting("detection:"), one_line(&error.to_string())));
-        }
-        for filter in &filters {
+        for filter in &parts.filters {
             engine.apply_filter(filter).map_err(|e| PackError::Engine(one_line(&e.to_string())))?;
         }
-        let rules = described.iter().map(|d| d.rule.clone()).collect();
-        Ok((Self { engine, rules, left_out }, described))
+        let rules = parts.described.iter().map(|d| d.rule.clone()).collect();
+        parts.described.retain(|d| !refused.contains(&d.rule.id));
+        let service = |rule: &SigmaRule| rule.logsource.service.is_some();
+        let reads_audit = parts.compiled.iter().any(service);
+        let commands = |rule: &SigmaRule| rule.logsource.category.as_deref() == Some(fit::COMMANDS);
+        let reads_commands = parts.compiled.iter().any(commands);
+        let Parts { described, left_out, .. } = parts;
+        Ok((Self { engine, rules, left_out, reads_audit, reads_commands }, described))
     }
 
-    pub(crate) fn left_out(&self) -> &[String] {
+    pub(crate) fn left_out(&self) -> &[LeftOutRule] {
         &self.left_out
     }
 
@@ -130,16 +123,131 @@ impl SigmaRules {
     /// Judges all that is known of an image: each behaviour, the configuration, each step of its
     /// history, in this order. `platform` is as `linux/amd64`.
     pub fn judge(&self, config: &ImageConfig, platform: &str, behaviours: &[Behaviour]) -> Vec<Hit<'_>> {
+        self.judge_scripts(config, platform, behaviours, &|_| None)
+    }
+
+    /// As [`SigmaRules::judge`], where it is known which program the kernel runs for the script at
+    /// a path.
+    pub fn judge_scripts(
+        &self,
+        config: &ImageConfig,
+        platform: &str,
+        behaviours: &[Behaviour],
+        interpreter: &dyn Fn(&str) -> Option<String>,
+    ) -> Vec<Hit<'_>> {
         let mut hits = Vec::new();
+        let mut scene = Scene::new(interpreter);
         for (index, behaviour) in behaviours.iter().enumerate() {
-            let event = Event::of_behaviour(behaviour, config, platform);
-            hits.extend(self.judge_event(&event, HitPlace::Behaviour(index)));
+            let place = HitPlace::Behaviour(index);
+            let event = Event::in_scene(behaviour, config, platform, &scene);
+            let first = hits.len();
+            hits.extend(self.judge_event(&event, place));
+            if self.reads_audit {
+                for record in audit::records(behaviour, config) {
+                    hits.extend(self.judge_event(&record, place));
+                }
+            }
+            if let BehaviourKind::Process { argv, .. } = &behaviour.kind
+                && self.reads_commands
+            {
+                hits.extend(self.judge_event(&Event::of_command(&argv.join(" ")), place));
+            }
+            once(&mut hits, first);
+            scene.note(behaviour);
         }
         hits.extend(self.judge_event(&Event::of_config(config, platform), HitPlace::Config));
         for (index, step) in config.history.iter().enumerate() {
-            hits.extend(self.judge_event(&Event::of_history(step, platform), HitPlace::History(index)));
+            let first = hits.len();
+            let place = HitPlace::History(index);
+            hits.extend(self.judge_event(&Event::of_history(step, platform), place));
+            if self.reads_commands {
+                hits.extend(self.judge_event(&Event::of_command(&step.created_by), place));
+            }
+            once(&mut hits, first);
         }
         hits
+    }
+}
+
+/// Several records tell of one act: of the hits from `first` on, each rule stays once.
+fn once(hits: &mut Vec<Hit<'_>>, first: usize) {
+    let mut seen = HashSet::new();
+    let mut at = 0;
+    hits.retain(|hit| {
+        at += 1;
+        at <= first || seen.insert(hit.rule.id.as_str())
+    });
+}
+
+/// What the files of a pack come to.
+#[derive(Default)]
+struct Parts<'s> {
+    compiled: Vec<SigmaRule>,
+    /// The file of each compiled rule.
+    origins: Vec<&'s Source>,
+    described: Vec<PackRule>,
+    filters: Vec<rsigma_parser::FilterRule>,
+    left_out: Vec<LeftOutRule>,
+}
+
+impl<'s> Parts<'s> {
+    /// Takes in all of a file, or nothing.
+    fn add(&mut self, source: &'s Source) -> Result<(), PackError> {
+        let parsed =
+            rsigma_parser::parse_sigma_yaml(&source.text).map_err(|e| refused(source, &e.to_string()))?;
+        if let Some(error) = parsed.errors.first() {
+            return Err(refused(source, error));
+        }
+        if parsed.rules.is_empty() && parsed.correlations.is_empty() && parsed.filters.is_empty() {
+            return Err(source.error(1, "the file holds no Sigma rule"));
+        }
+        let alone = parsed.rules.len() == 1;
+        let mut taken = Vec::new();
+        let mut left_out = Vec::new();
+        for (index, mut rule) in parsed.rules.into_iter().enumerate() {
+            let id = if alone { source.id.clone() } else { format!("{}/{}", source.id, index + 1) };
+            let meta = SigmaMeta::read(source, &rule)?;
+            let described = PackRule {
+                rule: meta.rule(source, id, &rule)?,
+                language: Language::Sigma,
+                origin: source.origin.clone(),
+                pack: source.pack.clone(),
+                built_in: source.built_in,
+                false_positives: rule.falsepositives.clone(),
+                examples: meta.examples(source),
+            };
+            if let Some(reason) = fit::why_not(&rule) {
+                left_out.push(LeftOutRule {
+                    file: source.origin.clone(),
+                    rule: rule.title.clone(),
+                    reason,
+                    broken: false,
+                });
+                continue;
+            }
+            if fit::reads_commands(&rule) {
+                rule.logsource.category = Some(fit::COMMANDS.to_owned());
+            }
+            rule.custom_attributes.clear();
+            taken.push((rule, described));
+        }
+        for correlation in &parsed.correlations {
+            left_out.push(LeftOutRule {
+                file: source.origin.clone(),
+                rule: correlation.title.clone(),
+                reason: "counts events over time, and an image that has not run has no time".to_owned(),
+                broken: false,
+            });
+        }
+        for (mut rule, described) in taken {
+            rule.custom_attributes.insert(NUMBER.to_owned(), (self.compiled.len() as u64).into());
+            self.compiled.push(rule);
+            self.described.push(described);
+            self.origins.push(source);
+        }
+        self.left_out.extend(left_out);
+        self.filters.extend(parsed.filters);
+        Ok(())
     }
 }
 

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use lazaret_model::{Budget, ContentId, Digest, EntryPath, Fact, Gap, Image, ImageReport, Layer, LayerFacts};
+use lazaret_model::{
+    Budget, ContentId, Digest, EntryPath, Fact, Gap, Image, ImageReport, Layer, LayerFacts, RulePack,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use super::channel;
@@ -95,6 +97,7 @@ pub struct Worker {
     listener: Option<JoinHandle<()>>,
     /// In words, what confines the worker.
     pub confinement: String,
+    packs: Vec<RulePack>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -124,9 +127,9 @@ impl Worker {
             .stderr(Stdio::inherit())
             .spawn()
             .map_err(|e| start(&format!("{}: {e}", program.display())))?;
-        let confinement = match channel::receive::<Answer>(&ours) {
+        let (confinement, packs) = match channel::receive::<Answer>(&ours) {
             Ok(Some(frame)) => match frame.message {
-                Answer::Ready { confinement } => confinement,
+                Answer::Ready { confinement, packs } => (confinement, packs),
                 Answer::Failed { message } => {
                     let _ = child.wait();
                     return Err(WorkerError::Refused(message));
@@ -155,7 +158,13 @@ impl Worker {
             child,
             listener: Some(listener),
             confinement,
+            packs,
         })
+    }
+
+    /// What became of the rules that the user named.
+    pub fn packs(&self) -> &[RulePack] {
+        &self.packs
     }
 
     async fn ask(

@@ -1,6 +1,8 @@
 use std::path::PathBuf;
 
-use lazaret_model::{Budget, ContentId, Digest, EntryPath, Fact, Gap, Image, ImageReport, Layer, LayerFacts};
+use lazaret_model::{
+    Budget, ContentId, Digest, EntryPath, Fact, Gap, Image, ImageReport, Layer, LayerFacts, RulePack,
+};
 use serde::{Deserialize, Serialize};
 
 /// How a worker is set up, handed over on its command line before it confines itself.
@@ -82,8 +84,9 @@ pub(super) enum JudgeLayer {
 /// From the worker to the program.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Answer {
-    /// The worker is confined and waits; in words, what is in force.
-    Ready { confinement: String },
+    /// The worker is confined and waits; in words, what is in force. What became of the rules
+    /// that the user named.
+    Ready { confinement: String, packs: Vec<RulePack> },
     /// It cannot work, and why.
     Failed { message: String },
     /// So many bytes of the blob of request `id` were read in all.

@@ -111,7 +111,8 @@ pub fn run_worker(config: Option<OsString>) -> ExitCode {
             ));
         }
     }
-    shared.answer(&Answer::Ready { confinement }, &[]);
+    let packs = shared.pack.packs().to_vec();
+    shared.answer(&Answer::Ready { confinement, packs }, &[]);
 
     while let Ok(Some(frame)) = channel::receive::<Request>(&socket) {
         match frame.message {

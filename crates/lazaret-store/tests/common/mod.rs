@@ -153,6 +153,7 @@ pub fn report(repository: &str, tag: &str, number: u32, outcome: Outcome) -> Rep
         unscanned: Vec::new(),
         verdict,
         rules_version: "1".to_owned(),
+        rule_packs: Vec::new(),
         timing: Timing::default(),
     }
 }

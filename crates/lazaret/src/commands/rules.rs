@@ -26,6 +26,18 @@ pub fn run(command: RulesCommand) -> Result<Exit> {
                     visible(&rule.title),
                 ));
             }
+            for pack in pack.packs() {
+                text.push_str(&format!(
+                    "\n{}: {} of {} rules can be applied to an image\n",
+                    visible(&pack.name),
+                    pack.applied,
+                    pack.rules(),
+                ));
+                for left_out in &pack.left_out {
+                    let word = if left_out.broken { "broken" } else { "not applied" };
+                    text.push_str(&format!("  {word}: {}\n", visible(&left_out.to_string())));
+                }
+            }
             super::print(&text)?;
             Ok(Exit::Allowed)
         }
@@ -61,7 +73,7 @@ pub fn run(command: RulesCommand) -> Result<Exit> {
                 text.push_str(&format!("{}\n", visible(&problem.to_string())));
             }
             for left_out in pack.left_out() {
-                text.push_str(&format!("note: {}\n", visible(left_out)));
+                text.push_str(&format!("note: {}\n", visible(&left_out.to_string())));
             }
             let examples: usize =
                 pack.rules().iter().map(|r| r.examples.fires.len() + r.examples.quiet.len()).sum();

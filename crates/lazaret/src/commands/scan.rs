@@ -60,6 +60,9 @@ pub fn run(args: &ScanArgs) -> Result<Exit> {
     let reports: Vec<Report> =
         reports.into_iter().map(|report| ignored(demonstration.named(report), &ignore)).collect();
 
+    if !args.output.quiet {
+        tell_broken_rules(&reports);
+    }
     if !reports.is_empty() {
         for output in &outputs {
             write(output, &reports, &args.output)?;
@@ -69,6 +72,20 @@ pub fn run(args: &ScanArgs) -> Result<Exit> {
         return Ok(Exit::Error);
     }
     Ok(Exit::of_reports(&reports, args.judge.fail_on, args.judge.exit_code))
+}
+
+/// Says once which rules of the user's were left out because something is wrong with them.
+fn tell_broken_rules(reports: &[Report]) {
+    let broken: std::collections::BTreeSet<String> = reports
+        .iter()
+        .flat_map(|report| &report.rule_packs)
+        .flat_map(|pack| &pack.left_out)
+        .filter(|rule| rule.broken)
+        .map(ToString::to_string)
+        .collect();
+    for rule in broken {
+        eprintln!("lazaret: left out: {}", visible(&rule));
+    }
 }
 
 /// An error and its causes in one line, without saying anything twice.
