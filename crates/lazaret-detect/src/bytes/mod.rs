@@ -137,6 +137,8 @@ fn compile(
                 return Err(error);
             }
             left_out.push(error.left_out(source));
+            // The engine counts the rules of a file that it refuses among those that it ignores.
+            known = compiler.ignored_rules().count();
         }
         for (rule, _) in compiler.ignored_rules().skip(known) {
             known += 1;
