@@ -10,6 +10,7 @@ mod bytes;
 mod case;
 mod checks;
 mod claims;
+mod code;
 mod contents;
 mod examiner;
 mod example;

@@ -19,7 +19,9 @@ pub use path::{FileReach, LaunchLimits, Missing, StartPath};
 use crate::shell::{Input, Setup, Shell, Site, Value};
 use crate::{Contents, View};
 use paper::Paper;
+pub(crate) use process::absolute as absolute_path;
 use process::{absolute, begin};
+pub(crate) use programs::wrap::words as command_words;
 
 /// `PATH` where the configuration sets none (Moby's default for Linux).
 pub(crate) const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

@@ -9,6 +9,7 @@ use lazaret_model::{
 };
 
 use super::path::{FileReach, LaunchLimits, Missing, StartPath};
+use crate::code::Budget;
 use crate::shell::{Fetched, Hand, Held, Know, Ran, Start, Trouble, Value, World};
 use crate::{Contents, Found, View};
 
@@ -45,6 +46,7 @@ pub(super) struct Paper<'a> {
     pub running: Vec<(String, Vec<String>, String)>,
     /// Programs that the start path runs, by name.
     pub started: HashSet<String>,
+    code: Rc<Budget>,
     steps: u64,
     depth: u32,
     known: HashSet<Behaviour>,
@@ -72,6 +74,7 @@ impl<'a> Paper<'a> {
             phase: Phase::Start,
             running: Vec::new(),
             started: HashSet::new(),
+            code: Rc::default(),
             steps: limits.steps,
             depth: 0,
             known: HashSet::new(),
@@ -240,6 +243,10 @@ impl World for Paper<'_> {
         }
         self.depth += 1;
         true
+    }
+
+    fn code_budget(&self) -> Rc<Budget> {
+        self.code.clone()
     }
 
     fn leave(&mut self) {

@@ -8,6 +8,7 @@ use super::paper::Paper;
 use super::programs::{self, Inner, files, net, output, wrap};
 use super::{DEFAULT_PATH, supervise};
 use crate::Found;
+use crate::code;
 use crate::shell::{
     Fetched, Held, Input, Know, Ran, Setup, Shell, Site, Start, Status, Value, World, program_name,
 };
@@ -95,6 +96,9 @@ impl<'a> Process<'a> {
             return ran;
         }
         if let Some(ran) = self.run_script(paper) {
+            return ran;
+        }
+        if let Some(ran) = code::follow(paper, &self.start, self.path.as_deref()) {
             return ran;
         }
         if let Some(fetched) = net::fetched(paper, &self.start, &self.name) {
@@ -424,7 +428,9 @@ impl<'a> Process<'a> {
             argv.extend(args);
             return Some(start(paper, Start { argv, ..self.start.clone() }));
         }
-        None
+        let argv =
+            words.iter().map(|w| Value::sure(w.clone())).chain([Value::sure(path)]).chain(args).collect();
+        code::follow(paper, &Start { argv, ..self.start.clone() }, Some(&interpreter))
     }
 }
 
@@ -434,7 +440,7 @@ pub(super) fn env<'s>(start: &'s Start, name: &str) -> Option<&'s str> {
 }
 
 /// A path as the process means it, `.` and `..` taken away.
-pub(super) fn absolute(cwd: &str, path: &str) -> String {
+pub(crate) fn absolute(cwd: &str, path: &str) -> String {
     if path.starts_with(['<', '>', '$']) {
         return path.to_owned();
     }

@@ -140,6 +140,8 @@ pub(crate) trait World {
     /// [`World::leave`].
     fn enter(&mut self, because: &dyn Fn() -> Vec<Location>) -> bool;
     fn leave(&mut self);
+    /// What programs of other languages may still cost.
+    fn code_budget(&self) -> Rc<crate::code::Budget>;
     /// Something was not followed.
     fn trouble(&mut self, because: Vec<Location>, what: Trouble);
     /// States a behaviour.

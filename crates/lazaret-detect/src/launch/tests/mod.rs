@@ -5,6 +5,7 @@ mod entrypoints;
 mod hostile;
 mod later;
 mod payloads;
+mod python;
 mod scripts;
 
 use std::collections::BTreeMap;
