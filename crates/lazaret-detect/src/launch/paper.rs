@@ -1,6 +1,7 @@
 //! The container on paper: its files as the steps so far left them, and all that was seen.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 
 use lazaret_model::{
@@ -49,7 +50,11 @@ pub(super) struct Paper<'a> {
     code: Rc<Budget>,
     steps: u64,
     depth: u32,
-    known: HashSet<Behaviour>,
+    /// Behaviours by their hash, as places in the path's list.
+    known: HashMap<u64, Vec<u32>>,
+    hasher: RandomState,
+    /// Programs that were looked for, by name and `PATH`.
+    searched: HashMap<(String, String), Option<Found<'a>>>,
     troubled: HashSet<(Location, Trouble)>,
     natures: Option<HashMap<(usize, &'a EntryPath), Nature>>,
 }
@@ -77,7 +82,9 @@ impl<'a> Paper<'a> {
             code: Rc::default(),
             steps: limits.steps,
             depth: 0,
-            known: HashSet::new(),
+            known: HashMap::new(),
+            hasher: RandomState::new(),
+            searched: HashMap::new(),
             troubled: HashSet::new(),
             natures: None,
         }
@@ -126,7 +133,9 @@ impl<'a> Paper<'a> {
         let content = found.data.content;
         if let Some(bytes) = content.and_then(|id| self.contents.get(&id)) {
             let head = &bytes[..bytes.len().min(4096)];
-            if head.starts_with(b"\x7fELF") || memchr::memchr(0, head).is_some() {
+            // Shells drop NUL bytes, and run a script in front of packed data.
+            let script = head.starts_with(b"#!");
+            if head.starts_with(b"\x7fELF") || !script && memchr::memchr(0, head).is_some() {
                 return None;
             }
             if bytes.len() > self.limits.script_bytes {
@@ -134,7 +143,7 @@ impl<'a> Paper<'a> {
                 self.trouble(vec![place], Trouble::Long);
             }
             let most = bytes.len().min(self.limits.script_bytes);
-            return Some(String::from_utf8_lossy(&bytes[..most]).into_owned());
+            return Some(Value::from_bytes(&bytes[..most], Know::Plain).text);
         }
         if found.data.size == 0 {
             return Some(String::new());
@@ -150,6 +159,17 @@ impl<'a> Paper<'a> {
             }
         }
         None
+    }
+
+    /// Says so where a file that is started holds bytes that are neither a program nor a text.
+    pub fn unread(&mut self, found: &Found<'_>, because: &[Location]) {
+        let Some(bytes) = found.data.content.and_then(|id| self.contents.get(&id)) else { return };
+        const PROGRAMS: [&[u8]; 4] = [b"\x7fELF", b"\xca\xfe\xba\xbe", b"PK\x03\x04", b"MZ"];
+        if !PROGRAMS.iter().any(|magic| bytes.starts_with(magic)) {
+            let mut chain = vec![Location::file(found.layer, found.entry.path.clone())];
+            chain.extend_from_slice(because);
+            self.trouble(chain, Trouble::Encoding);
+        }
     }
 
     fn nature(&mut self, found: &Found<'a>) -> Option<Nature> {
@@ -170,6 +190,23 @@ impl<'a> Paper<'a> {
             natures
         });
         natures.get(&(found.data_layer, &found.data.path)).copied()
+    }
+
+    /// A program without a `/` in its name, as `PATH` finds it.
+    pub fn search(&mut self, name: &str, search: &str, cwd: &EntryPath) -> Option<Found<'a>> {
+        let relative = name.contains('/') || !search.split(':').all(|dir| dir.starts_with('/'));
+        if relative {
+            return self.view.find_in_path(name, search, cwd);
+        }
+        let key = (name.to_owned(), search.to_owned());
+        if let Some(known) = self.searched.get(&key) {
+            return *known;
+        }
+        let found = self.view.find_in_path(name, search, cwd);
+        if self.searched.len() < 4096 {
+            self.searched.insert(key, found);
+        }
+        found
     }
 
     pub fn find(&self, path: &str) -> Option<Found<'a>> {
@@ -280,6 +317,10 @@ impl World for Paper<'_> {
                 GapKind::Budget(BudgetKind::Memory),
                 "a text is longer than is followed: what it makes a program do is not known",
             ),
+            Trouble::Encoding => (
+                GapKind::Unsupported,
+                "this file is started like a script and is no text in an encoding that a shell reads: what it does is not known",
+            ),
             Trouble::Rounds => (
                 GapKind::Budget(BudgetKind::Time),
                 "a loop has more rounds than are followed: the later ones were not looked at",
@@ -294,9 +335,15 @@ impl World for Paper<'_> {
             return;
         }
         let behaviour = Behaviour { kind, phase: self.phase, certainty, because };
-        if self.known.insert(behaviour.clone()) {
+        let same = self.known.entry(self.hasher.hash_one(&behaviour)).or_default();
+        if !same.iter().any(|&at| self.path.behaviours.get(at as usize) == Some(&behaviour)) {
+            same.push(self.path.behaviours.len() as u32);
             self.path.behaviours.push(behaviour);
         }
+    }
+
+    fn stated(&self) -> usize {
+        self.path.behaviours.len()
     }
 
     fn start(&mut self, start: Start) -> Ran {

@@ -15,8 +15,8 @@ use crate::shell::{
 
 /// Starts a process and follows what it does.
 pub(super) fn start(paper: &mut Paper<'_>, start: Start) -> Ran {
-    let because = start.because.clone();
-    if start.argv.is_empty() || !paper.spend(1, &|| because.clone()) || !paper.enter(&|| because.clone()) {
+    let because = || start.because.clone();
+    if start.argv.is_empty() || !paper.spend(1, &because) || !paper.enter(&because) {
         return Ran { out: Value::unknown(""), status: Status::Unknown };
     }
     let ran = Process::find(paper, start).run(paper);
@@ -40,9 +40,10 @@ impl<'a> Process<'a> {
         let called = start.argv[0].known().unwrap_or_default().to_owned();
         let mut name = program_name(&called).to_owned();
         let search = env(&start, "PATH").unwrap_or(DEFAULT_PATH).to_owned();
+        let untouched = paper.written.is_empty() && paper.unpacked.is_empty();
         let candidates: Vec<String> = if called.contains('/') || called.starts_with('<') {
             vec![absolute(&start.cwd, &called)]
-        } else if called.is_empty() {
+        } else if called.is_empty() || untouched {
             Vec::new()
         } else {
             search.split(':').map(|dir| format!("{}/{called}", dir.trim_end_matches('/'))).collect()
@@ -55,7 +56,7 @@ impl<'a> Process<'a> {
             return Self { name, found: None, fetched, path: Some(path), start };
         }
         let cwd = EntryPath::clean(start.cwd.as_bytes());
-        let found = paper.view.find_in_path(&called, &search, &cwd).filter(|_| !called.is_empty());
+        let found = paper.search(&called, &search, &cwd).filter(|_| !called.is_empty());
         let real = found.as_ref().map(|f| f.entry.path.to_string());
         if let Some(real) = &real {
             let real_name = program_name(real);
@@ -319,7 +320,12 @@ impl<'a> Process<'a> {
                     let args = args[1..].to_vec();
                     self.interpret(paper, &script, file.text.clone(), args, site)
                 }
-                _ => Ran { out: Value::unknown(""), status: Status::Fine },
+                _ => {
+                    if let Some(found) = paper.find(&path).filter(Found::is_file) {
+                        paper.unread(&found, &self.start.because);
+                    }
+                    Ran { out: Value::unknown(""), status: Status::Fine }
+                }
             };
         }
         match self.start.input.value.clone() {
@@ -371,7 +377,13 @@ impl<'a> Process<'a> {
     fn run_script(&self, paper: &mut Paper<'a>) -> Option<Ran> {
         let path = self.path.clone()?;
         let (script, numbered) = match &self.found {
-            Some(found) => (Value::plain(paper.text(found, self.start.certainty)?), true),
+            Some(found) => match paper.text(found, self.start.certainty) {
+                Some(text) => (Value::plain(text), true),
+                None => {
+                    paper.unread(found, &self.start.because);
+                    return None;
+                }
+            },
             None => match paper.peek(&path, self.start.certainty) {
                 Held::Text(text) => (text, false),
                 _ => return None,

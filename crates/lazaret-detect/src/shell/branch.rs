@@ -4,7 +4,7 @@ use lazaret_model::Certainty;
 
 use super::pattern;
 use super::run::{Done, Flow};
-use super::state::{Shell, Snapshot};
+use super::state::{After, Shell};
 use super::syntax::{CaseArm, Node, Word};
 use super::value::Know;
 use super::world::{Input, Status};
@@ -45,31 +45,29 @@ impl Shell<'_> {
 
     /// Runs one arm as its condition allows.
     fn branch(&mut self, all: &mut Branches, status: Status, body: &[Node], input: &Input, piped: bool) {
-        let before = self.snapshot();
         match status {
             Status::False => return,
             Status::PlainFalse => {
                 // Not in a plain launch; what it changes stays in that other launch.
-                self.may(|shell| shell.run(body, input, piped));
-                self.restore(before);
+                self.isolated(|shell| shell.may(|shell| shell.run(body, input, piped)));
                 return;
             }
             _ => {}
         }
         let undecided = matches!(status, Status::Unknown | Status::Fine);
+        let before = self.before();
         let certainty = if undecided { Certainty::May } else { all.rest };
         let done = self.at(certainty, |shell| shell.run(body, input, piped));
         let elsewhere = all.decided;
+        let after = self.take_back(before);
         if elsewhere {
-            self.restore(before);
             return;
         }
         self.gather(&mut all.whole, done.out, done.wrote);
         if done.flow == Flow::Next || done.soft {
-            all.ends.push(self.snapshot());
+            all.ends.push(after);
         }
         all.flows.push((done.flow, done.soft));
-        self.restore(before);
         if undecided {
             all.rest = Certainty::May;
             all.undecided = true;
@@ -87,8 +85,7 @@ impl Shell<'_> {
         let complete = all.decided;
         whole.status = Status::Fine;
         if all.undecided {
-            let before = self.snapshot();
-            self.join_arms(before, all.ends, complete);
+            self.join_arms(all.ends, complete);
             let every = complete && all.flows.iter().all(|(flow, _)| *flow != Flow::Next);
             if let (true, Some(&(flow, _))) = (every, all.flows.last()) {
                 whole.flow = flow;
@@ -98,7 +95,7 @@ impl Shell<'_> {
             return whole;
         }
         if let Some(end) = all.ends.into_iter().next_back() {
-            self.restore(end);
+            self.apply(end);
         }
         if let Some(&(flow, soft)) = all.flows.last() {
             whole.flow = flow;
@@ -145,7 +142,7 @@ impl Shell<'_> {
 struct Branches {
     whole: Done,
     /// Variables at the end of each arm that goes on behind the condition.
-    ends: Vec<Snapshot>,
+    ends: Vec<After>,
     flows: Vec<(Flow, bool)>,
     /// Certainty of what comes next.
     rest: Certainty,

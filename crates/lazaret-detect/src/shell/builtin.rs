@@ -6,9 +6,10 @@ use lazaret_model::{BehaviourKind, FileOp};
 
 use super::command::Plan;
 use super::run::{Done, Flow};
-use super::state::{Shell, Variable};
+use super::state::Shell;
 use super::syntax::Word;
 use super::value::{Know, Value};
+use super::variables::{Shape, Turn, Variable};
 use super::world::{Held, Input, Status};
 use super::{parse, test};
 
@@ -27,7 +28,7 @@ impl Shell<'_> {
             ":" | "true" => Done::with(Status::True),
             "false" => Done::with(Status::False),
             "[" | "[[" | "test" => Done::with(test::evaluate(self, argv)),
-            "cd" | "pushd" => self.change_directory(args),
+            "cd" => self.change_directory(args),
             "pwd" => Done::out(Value::plain(format!("{}\n", self.cwd)), name),
             "unset" => {
                 for value in args {
@@ -70,15 +71,54 @@ impl Shell<'_> {
                 }
                 Done::with(Status::True)
             }
-            "read" => self.read(args, &plan.input, argv),
+            "read" => self.read(args, plan),
             "let" => {
+                let mut status = Status::Unknown;
                 for value in args {
-                    if let Some((name, expression)) = value.text.split_once('=') {
-                        let value = self.arithmetic(expression, line);
-                        self.set(name.trim_end_matches(['+', '-', '*', '/']), value);
-                    }
+                    let value = self.arithmetic(&value.text, line);
+                    status = match value.known() {
+                        Some(number) => Status::plain(number != "0"),
+                        None => Status::Unknown,
+                    };
                 }
-                Done::with(Status::Unknown)
+                Done::with(status)
+            }
+            "printf" if args.first().is_some_and(|v| v.text == "-v") && args.len() > 2 => {
+                let name = args[1].text.clone();
+                let words = [argv[0].clone()].into_iter().chain(args[2..].iter().cloned()).collect();
+                let done = self.start(words, &plan.input, false, line);
+                let assign = format!("{name}=");
+                match parse::assignment(&assign, line).and_then(|a| a.index.map(|i| (a.name, i))) {
+                    Some((name, index)) => self.assign_element(&name, &index, done.out, false, line),
+                    None => self.set(&name, done.out),
+                }
+                Done::with(Status::True)
+            }
+            "alias" => {
+                for (name, text) in args.iter().filter_map(|v| v.known()?.split_once('=')) {
+                    self.aliases.insert(name.to_owned(), text.to_owned());
+                }
+                Done::with(Status::True)
+            }
+            "unalias" => {
+                for name in args.iter().filter_map(Value::known) {
+                    if name == "-a" {
+                        self.aliases.clear();
+                    }
+                    self.aliases.remove(name);
+                }
+                Done::with(Status::True)
+            }
+            "getopts" => self.options(args),
+            "pushd" => {
+                self.directories.push(self.cwd.clone());
+                self.change_directory(args)
+            }
+            "popd" => {
+                if let Some(dir) = self.directories.pop() {
+                    self.cwd = dir;
+                }
+                Done::fine()
             }
             "type" | "hash" | "which" => {
                 let search = self.search();
@@ -96,37 +136,36 @@ impl Shell<'_> {
                     _ => Done::with(Status::Unknown),
                 }
             }
-            "getopts" => Done::with(Status::Unknown),
             "wait" | "jobs" | "bg" | "fg" | "umask" | "shopt" | "enable" | "bind" | "times" | "disown"
-            | "popd" | "dirs" | "alias" | "unalias" | "complete" | "compgen" | "compopt" | "suspend"
-            | "logout" | "caller" | "help" => Done::fine(),
-            "mapfile" | "readarray" => {
-                let name = args.iter().rev().find(|a| !a.text.starts_with('-')).map(|a| a.text.clone());
-                let name = name.unwrap_or_else(|| "MAPFILE".to_owned());
-                let values = match plan.input.value.as_ref() {
-                    Some(value) if value.is_known() => {
-                        value.text.lines().map(|l| Value { text: l.to_owned(), ..value.clone() }).collect()
-                    }
-                    _ => vec![Value::unknown(format!("${{{name}[@]}}"))],
-                };
-                self.put(&name, Variable { values, array: true, exported: false });
+            | "dirs" | "complete" | "compgen" | "compopt" | "suspend" | "logout" | "caller" | "help" => {
                 Done::fine()
             }
+            "mapfile" | "readarray" => self.map_file(args, plan),
             _ => return None,
         })
     }
 
     fn change_directory(&mut self, args: &[Value]) -> Done {
-        let target = args.iter().find(|a| !matches!(a.text.as_str(), "-P" | "-L" | "--"));
+        let target = args.iter().find(|a| !matches!(a.text.as_str(), "-P" | "-L" | "-e" | "-@" | "--"));
+        let old = self.cwd.clone();
         match target {
-            None => "/root".clone_into(&mut self.cwd),
-            Some(value) if value.text == "-" => {}
+            None => {
+                let home = self.get("HOME").and_then(|v| v.values.first()).and_then(Value::known);
+                self.cwd = home.unwrap_or("/root").to_owned();
+            }
+            Some(value) if value.text == "-" => {
+                if let Some(before) = self.get("OLDPWD").and_then(|v| v.values.first()).and_then(Value::known)
+                {
+                    self.cwd = before.to_owned();
+                }
+            }
             Some(value) => {
                 let path = self.absolute(&value.text);
                 let parts = lazaret_model::EntryPath::clean(path.as_bytes());
                 self.cwd = if path.starts_with('$') { path } else { parts.to_string() };
             }
         }
+        self.set("OLDPWD", Value::plain(old));
         Done::fine()
     }
 
@@ -259,12 +298,28 @@ impl Shell<'_> {
             }
         }
         if rest.is_empty() {
-            // Redirections of the shell itself; its own output goes to the file from now on,
-            // and is not followed there.
+            self.redirect_itself(plan);
             return Done::with(Status::True);
         }
         let done = self.start(rest.to_vec(), &plan.input, piped, line);
         Done { flow: Flow::Exit, ..done }
+    }
+
+    /// `exec` with redirections alone: they hold for all that comes.
+    fn redirect_itself(&mut self, plan: &Plan) {
+        for (fd, feed) in &plan.read {
+            self.descriptors.insert(*fd, feed.clone());
+        }
+        for (fd, path, _) in &plan.opened {
+            self.files.insert(*fd, path.clone());
+        }
+        if plan.input.value.is_some() || !plan.input.fed_by.is_empty() {
+            self.stdin = Some(plan.input.clone());
+        }
+        if !plan.targets.is_empty() {
+            // They are emptied when they are opened, which the caller states.
+            self.output.clone_from(&plan.targets);
+        }
     }
 
     fn command(&mut self, args: &[Value], plan: &Plan, piped: bool, line: u32) -> Option<Done> {
@@ -285,30 +340,18 @@ impl Shell<'_> {
         }
     }
 
-    fn read(&mut self, args: &[Value], input: &Input, argv: &[Value]) -> Done {
-        let words = argv.iter().map(|v| Word { raw: v.text.clone(), line: 1 }).collect();
-        let simple = super::syntax::Simple { words, ..Default::default() };
-        let mut feed = input.clone();
-        if let Some(status) = self.read_line(&simple, &mut feed) {
-            return Done::with(status);
-        }
-        for value in args.iter().filter(|a| !a.text.starts_with('-')) {
-            if let Some(name) = value.known() {
-                let name = name.to_owned();
-                let fetched = input.value.as_ref().and_then(|v| v.fetched.clone());
-                self.set(&name, Value { fetched, ..Value::unknown(format!("${name}")) });
-            }
-        }
-        Done::with(Status::Unknown)
-    }
-
     /// `export`, `declare`, `local`, `readonly`, `typeset`.
     pub(super) fn declare(&mut self, kind: &str, words: &[Word]) -> Done {
         let mut exported = kind == "export";
-        let mut array = false;
+        let mut shape = Shape::One;
+        let mut turn = Turn::None;
+        let mut global = false;
         for word in words {
             if let Some(assign) = parse::assignment(&word.raw, word.line) {
-                self.keep_local(kind, &assign.name);
+                if !global {
+                    self.keep_local(kind, &assign.name);
+                }
+                self.shape(&assign.name, &shape, turn);
                 self.assign(&assign);
                 if exported {
                     self.export(&assign.name);
@@ -317,38 +360,65 @@ impl Shell<'_> {
             }
             let value = self.text_of(&word.raw, word.line);
             let Some(text) = value.known().map(str::to_owned) else { continue };
-            match text.as_str() {
-                "-x" => exported = true,
-                "-a" | "-A" | "-ga" | "-gA" => array = true,
-                "-n" | "-f" if kind == "export" => exported = false,
-                text if text.starts_with('-') => exported |= kind != "export" && text.contains('x'),
-                text => {
-                    // `export "$name=$value"`
-                    let (name, value) = match text.split_once('=') {
-                        Some((name, text)) => {
-                            let value = Value { text: text.to_owned(), ..value.clone() };
-                            (name.to_owned(), Some(value))
-                        }
-                        None => (text.to_owned(), None),
-                    };
-                    self.keep_local(kind, &name);
-                    match value {
-                        Some(value) => self.set(&name, value),
-                        None if array || kind == "local" => {
-                            let values = if array { Vec::new() } else { vec![Value::empty()] };
-                            if self.get(&name).is_none() || kind == "local" {
-                                self.put(&name, Variable { values, array, exported: false });
-                            }
-                        }
-                        None => {}
-                    }
-                    if exported {
-                        self.export(&name);
+            if let Some(flags) = text.strip_prefix('-').filter(|_| kind != "export" || text.len() > 1) {
+                for flag in flags.chars() {
+                    match flag {
+                        'x' => exported = true,
+                        'a' => shape = Shape::List,
+                        'A' => shape = Shape::Map(Vec::new()),
+                        'g' => global = true,
+                        'u' => turn = Turn::Upper,
+                        'l' => turn = Turn::Lower,
+                        'i' => turn = Turn::Integer,
+                        'n' if kind == "export" => exported = false,
+                        'n' => turn = Turn::Reference,
+                        'f' if kind == "export" => exported = false,
+                        _ => {}
                     }
                 }
+                continue;
+            }
+            // `export "$name=$value"`
+            let (name, value) = match text.split_once('=') {
+                Some((name, text)) => {
+                    let value = Value { text: text.to_owned(), ..value.clone() };
+                    (name.to_owned(), Some(value))
+                }
+                None => (text.clone(), None),
+            };
+            if !global {
+                self.keep_local(kind, &name);
+            }
+            if value.is_none() && kind == "local" {
+                self.put(&name, Variable::one(Value::empty()));
+            }
+            self.shape(&name, &shape, turn);
+            if let Some(value) = value {
+                self.set(&name, value);
+            }
+            if exported {
+                self.export(&name);
             }
         }
         Done::with(Status::True)
+    }
+
+    /// Gives a variable the shape that a declaration asks for.
+    fn shape(&mut self, name: &str, shape: &Shape, turn: Turn) {
+        if *shape == Shape::One && turn == Turn::None {
+            return;
+        }
+        let old = self.get(name).cloned();
+        let variable = match old {
+            Some(old) => {
+                let kept = *shape == Shape::One || old.is_array();
+                let shape = if kept { old.shape.clone() } else { shape.clone() };
+                Variable { turn, shape, ..(*old).clone() }
+            }
+            None if *shape == Shape::One => Variable { turn, ..Variable::one(Value::empty()) },
+            None => Variable { turn, ..Variable::list(Vec::new()).shaped(shape.clone()) },
+        };
+        self.put(name, variable);
     }
 
     fn keep_local(&mut self, kind: &str, name: &str) {

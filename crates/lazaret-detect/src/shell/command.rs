@@ -5,18 +5,29 @@ use std::rc::Rc;
 use lazaret_model::{BehaviourKind, FileOp};
 
 use super::run::Done;
-use super::state::{Shell, Variable};
-use super::syntax::{Assign, Assigned, Redirect, RedirectOp, Simple};
+use super::state::Shell;
+use super::syntax::{Assign, Assigned, Redirect, RedirectOp, Simple, Word};
 use super::value::{Know, Value};
+use super::variables::{Shape, Variable};
 use super::world::{Hand, Input, Start, Status};
 
+/// Elements of one array that are kept.
+const MOST_ELEMENTS: usize = 4096;
+
 /// Where a command's input comes from and where its outputs go.
+#[derive(Default)]
 pub(super) struct Plan {
     pub input: Input,
     /// Files that its standard output is written to.
     pub targets: Vec<(Value, bool)>,
     /// Files that only its error output is written to.
     pub errors: Vec<(Value, bool)>,
+    /// Further descriptors that are opened for writing, and their files.
+    pub opened: Vec<(u32, Value, bool)>,
+    /// Further descriptors that are opened for reading, and what is read there.
+    pub read: Vec<(u32, Input)>,
+    /// The descriptor that the input comes from, where the shell holds it open.
+    pub descriptor: Option<u32>,
 }
 
 impl Shell<'_> {
@@ -37,28 +48,66 @@ impl Shell<'_> {
             let plan = self.redirections(&simple.redirects, input, line);
             return self.finish_redirections(plan, done, line);
         }
+        let alternatives = self.vars.forks_in(simple.words.iter().map(|w| w.raw.as_str()));
+        let done = self.simple_once(simple, plain, input, piped);
+        // A variable of which an undecided condition left several values: each may be meant.
+        if let Some(name) = alternatives
+            && let Some(others) = self.get(&name).map(|v| v.others.clone())
+        {
+            for other in others {
+                let because = || self.site.at(line);
+                if !self.world.spend(1, &because) {
+                    break;
+                }
+                let before = self.before();
+                self.put(&name, (*other).clone());
+                self.may(|shell| shell.simple_once(simple, plain, input, piped));
+                self.back(before);
+            }
+        }
+        done
+    }
+
+    fn simple_once(&mut self, simple: &Simple, plain: &str, input: &Input, piped: bool) -> Done {
+        let line = simple.line;
         let argv = if plain == "[[" {
             // No splitting and no file names in `[[ … ]]`.
             simple.words.iter().map(|w| self.test_word(w)).collect()
         } else {
-            self.fields_of(&simple.words)
+            let (first, rest) = simple.words.split_at(1);
+            self.names_command = true;
+            let mut argv = self.fields_of(first);
+            self.names_command = false;
+            argv.append(&mut self.fields_of(rest));
+            argv
         };
         // Variables in front of a command are for that command alone.
-        let before = self.vars.clone();
+        let mut saved = Vec::new();
         for assign in &simple.assigns {
+            saved.push((Rc::from(assign.name.as_str()), self.get(&assign.name).cloned()));
             self.assign(assign);
             self.export(&assign.name);
         }
-        let changed = !simple.assigns.is_empty();
         let plan = self.redirections(&simple.redirects, input, line);
         let done = match argv.first() {
             None => Done::with(Status::True),
             Some(_) => self.dispatch(argv, &plan, piped, line),
         };
-        if changed {
-            self.vars = before;
+        for (name, old) in saved.into_iter().rev() {
+            self.vars.set_back(name, old);
         }
-        self.finish_redirections(plan, done, line)
+        let done = self.finish_redirections(plan, done, line);
+        if self.output.is_empty() || piped || done.out.text.is_empty() {
+            return done;
+        }
+        // After `exec >file` all that the shell puts out goes there.
+        let because = self.because(line);
+        let by = done.wrote.first().cloned().unwrap_or_else(|| self.name.clone());
+        for (path, _) in self.output.clone() {
+            let hand = Hand { by: &by, certainty: self.certainty, because: &because };
+            self.write(path, &done.out, true, hand, line);
+        }
+        Done { out: Value::empty(), wrote: Vec::new(), ..done }
     }
 
     fn dispatch(&mut self, argv: Vec<Value>, plan: &Plan, piped: bool, line: u32) -> Done {
@@ -66,6 +115,12 @@ impl Shell<'_> {
         // A word in front that nothing sets is nothing: `$SUDO apt-get`.
         if argv[0].know == Know::Unset && argv.len() > 1 {
             return self.dispatch(argv[1..].to_vec(), plan, piped, line);
+        }
+        if let Some(text) = self.aliases.remove(&name) {
+            let words: String = argv[1..].iter().map(|v| format!(" {}", quoted(v))).collect();
+            let done = self.run_text(&format!("{text}{words}"), line, &plan.input, piped);
+            self.aliases.insert(name, text);
+            return done;
         }
         if let Some(body) = self.functions.get(&name).cloned() {
             return self.call(&name, &body, argv[1..].to_vec(), &plan.input, piped);
@@ -100,22 +155,14 @@ impl Shell<'_> {
     pub(super) fn assign(&mut self, assign: &Assign) -> Status {
         match &assign.value {
             Assigned::Array(words) => {
-                let mut values = self.fields_of(words);
-                if assign.append
-                    && let Some(old) = self.get(&assign.name)
-                {
-                    let mut all = old.values.clone();
-                    all.append(&mut values);
-                    values = all;
-                }
-                self.put(&assign.name, Variable { values, array: true, exported: false });
+                self.assign_array(&assign.name, words, assign.append);
                 Status::True
             }
             Assigned::Word(word) => {
                 let mut value = self.text_of(&word.raw, word.line);
                 let status = if value.is_known() { Status::True } else { Status::Fine };
                 if let Some(index) = &assign.index {
-                    self.assign_element(assign, index, value, word.line);
+                    self.assign_element(&assign.name, index, value, assign.append, word.line);
                     return status;
                 }
                 if assign.append
@@ -136,25 +183,84 @@ impl Shell<'_> {
         }
     }
 
-    fn assign_element(&mut self, assign: &Assign, index: &str, value: Value, line: u32) {
-        let at = self.arithmetic(index, line).known().and_then(|n| n.parse::<usize>().ok());
-        let mut values = self.get(&assign.name).map(|v| v.values.clone()).unwrap_or_default();
-        match at {
-            Some(at) if at < 4096 => {
-                if values.len() <= at {
-                    values.resize(at + 1, Value::empty());
-                }
-                values[at] = value;
-            }
-            // A name as index: the values are kept, their places are not.
-            _ => values.push(value),
+    fn assign_array(&mut self, name: &str, words: &[Word], append: bool) {
+        let old = self.get(self.meant(name)).cloned();
+        let map = old.as_deref().is_some_and(|v| matches!(v.shape, Shape::Map(_)));
+        let empty = Variable::list(Vec::new()).shaped(if map { Shape::Map(Vec::new()) } else { Shape::List });
+        let mut variable = match old.filter(|_| append) {
+            Some(old) => (*old).clone(),
+            None => empty,
+        };
+        if variable.shape == Shape::One {
+            variable.shape = Shape::List;
         }
-        self.put(&assign.name, Variable { values, array: true, exported: false });
+        let keyed = |w: &Word| w.raw.starts_with('[') && w.raw.contains("]=");
+        if !words.iter().any(keyed) {
+            let mut values = self.fields_of(words);
+            variable.values.append(&mut values);
+            variable.values.truncate(MOST_ELEMENTS);
+            self.put(name, variable);
+            return;
+        }
+        self.put(name, variable);
+        for word in words {
+            let Some((index, value)) = word.raw.strip_prefix('[').and_then(|w| w.split_once("]=")) else {
+                continue;
+            };
+            let value = self.text_of(value, word.line);
+            self.assign_element(name, index, value, false, word.line);
+        }
+    }
+
+    /// Sets one element, by its number or by its key.
+    pub(super) fn assign_element(&mut self, name: &str, index: &str, value: Value, append: bool, line: u32) {
+        let name = self.meant(name).to_owned();
+        let mut variable = match self.get(&name) {
+            Some(old) => (**old).clone(),
+            None => Variable::list(Vec::new()),
+        };
+        let at = if let Shape::Map(keys) = &mut variable.shape {
+            let key = self.text_of(index, line).text;
+            keys.iter().position(|k| *k == key).unwrap_or_else(|| {
+                keys.push(key);
+                keys.len() - 1
+            })
+        } else {
+            variable.shape = Shape::List;
+            let number = self.arithmetic(index, line).known().and_then(|n| n.parse::<i64>().ok());
+            match number {
+                Some(n) if n < 0 => usize::try_from(n + variable.values.len() as i64).unwrap_or(usize::MAX),
+                Some(n) => usize::try_from(n).unwrap_or(usize::MAX),
+                // The value is kept, its place is not.
+                None => variable.values.len(),
+            }
+        };
+        let because = || self.site.at(line);
+        if at >= MOST_ELEMENTS || !self.world.spend(variable.values.len() as u64 >> 6, &because) {
+            return;
+        }
+        if variable.values.len() <= at {
+            variable.values.resize(at + 1, Value::empty());
+        }
+        if append {
+            let most = self.world.longest();
+            variable.values[at].push(&value, most);
+        } else {
+            variable.values[at] = value;
+        }
+        self.put(&name, variable);
     }
 
     /// What a list of redirections means, `/dev/tcp` stated.
     pub(super) fn redirections(&mut self, redirects: &[Redirect], input: &Input, line: u32) -> Plan {
-        let mut plan = Plan { input: input.clone(), targets: Vec::new(), errors: Vec::new() };
+        let mut plan = Plan { input: input.clone(), ..Plan::default() };
+        if input.value.is_none()
+            && input.fed_by.is_empty()
+            && let Some(own) = &self.stdin
+        {
+            plan.input = own.clone();
+            plan.descriptor = Some(0);
+        }
         for redirect in redirects {
             match redirect {
                 Redirect::HereDoc { text, expand, line } => {
@@ -168,7 +274,12 @@ impl Shell<'_> {
                     plan.input = Input { value: Some(value), fed_by: Vec::new() };
                 }
                 Redirect::File { fd, op, target } => {
-                    let path = self.text_of(&target.raw, target.line);
+                    // What is written there is the input of the commands inside.
+                    let path = if target.raw.starts_with(">(") {
+                        Value::sure(target.raw.clone())
+                    } else {
+                        self.text_of(&target.raw, target.line)
+                    };
                     self.redirect_file(*fd, *op, path, &mut plan, line);
                 }
             }
@@ -215,20 +326,28 @@ impl Shell<'_> {
                     .unwrap_or_else(|| Value::unknown(format!("$(<{})", path.text)));
                 plan.input = Input { value: Some(value), fed_by: Vec::new() };
             }
-            RedirectOp::Read | RedirectOp::ReadWrite => {}
+            RedirectOp::Read | RedirectOp::ReadWrite => {
+                let value = self.content_of(&path, line);
+                let feed = Input { value, fed_by: Vec::new() };
+                plan.read.push((fd.unwrap_or(0), feed));
+            }
             RedirectOp::Write | RedirectOp::Append => {
                 let append = op == RedirectOp::Append;
                 match fd {
                     Some(2) => plan.errors.push((path, append)),
                     None | Some(1) => plan.targets.push((path, append)),
-                    Some(_) => plan.errors.push((path, append)),
+                    Some(fd) => plan.opened.push((fd, path, append)),
                 }
             }
             RedirectOp::Both { append } => plan.targets.push((path, append)),
             RedirectOp::Duplicate => {
                 let number = path.text.trim_end_matches('-').parse::<u32>().ok();
-                if let Some(feed) = number.and_then(|n| self.descriptors.get(&n)) {
+                let writes = fd.unwrap_or(1) == 1;
+                if writes && let Some(file) = number.and_then(|n| self.files.get(&n)) {
+                    plan.targets.push((file.clone(), true));
+                } else if let Some(feed) = number.and_then(|n| self.descriptors.get(&n)) {
                     plan.input = feed.clone();
+                    plan.descriptor = number;
                 } else if let Some(socket) = number.and_then(|n| self.sockets.get(&n))
                     && fd.unwrap_or(1) == 0
                 {
@@ -247,11 +366,12 @@ impl Shell<'_> {
         let to_file = !plan.targets.is_empty();
         for (path, append) in plan.targets {
             let hand = Hand { by: &by, certainty, because: &because };
-            self.write(path, &done.out, append, hand);
+            self.write(path, &done.out, append, hand, line);
         }
-        for (path, append) in plan.errors {
+        let opened = plan.opened.into_iter().map(|(_, path, append)| (path, append));
+        for (path, append) in plan.errors.into_iter().chain(opened) {
             let hand = Hand { by: &by, certainty, because: &because };
-            self.write(path, &Value::unknown(""), append, hand);
+            self.write(path, &Value::unknown(""), append, hand, line);
         }
         if to_file {
             done.out = Value::empty();
@@ -260,7 +380,13 @@ impl Shell<'_> {
         done
     }
 
-    fn write(&mut self, path: Value, content: &Value, append: bool, hand: Hand<'_>) {
+    pub(super) fn write(&mut self, path: Value, content: &Value, append: bool, hand: Hand<'_>, line: u32) {
+        if let Some(inner) = path.text.strip_prefix(">(").and_then(|t| t.strip_suffix(')')) {
+            let feed = Input { value: Some(content.clone()), fed_by: vec![hand.by.to_owned()] };
+            let inner = inner.to_owned();
+            self.isolated(|shell| shell.run_text(&inner, line, &feed, false));
+            return;
+        }
         if matches!(
             path.text.as_str(),
             "/dev/null"
@@ -270,8 +396,7 @@ impl Shell<'_> {
                 | "/dev/console"
                 | "/dev/fd/1"
                 | "/dev/fd/2"
-        ) || path.text.starts_with(">(")
-        {
+        ) {
             return;
         }
         let path = Value { text: self.absolute(&path.text), ..path };
@@ -285,45 +410,11 @@ impl Shell<'_> {
         let because = self.because(line);
         self.world.state(kind, self.certainty, because);
     }
+}
 
-    /// `read NAME…` as the condition of a loop: takes one line. None where the input is not known.
-    pub(super) fn read_line(&mut self, simple: &Simple, feed: &mut Input) -> Option<Status> {
-        let value = feed.value.as_ref()?;
-        let text = value.known()?;
-        let know = value.know;
-        if text.is_empty() {
-            return Some(if know == Know::Sure { Status::False } else { Status::PlainFalse });
-        }
-        let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
-        let (first, rest) = (first.to_owned(), rest.to_owned());
-        let fetched = value.fetched.clone();
-        feed.value = Some(Value { text: rest, know, fetched: fetched.clone() });
-        let mut words = Vec::new();
-        let mut skip = false;
-        for word in &simple.words[1..] {
-            match word.raw.as_str() {
-                "-d" | "-n" | "-p" | "-t" | "-u" | "-i" | "-N" => skip = true,
-                raw if raw.starts_with('-') => {}
-                _ if skip => skip = false,
-                raw => words.push(raw.to_owned()),
-            }
-        }
-        if words.is_empty() {
-            words.push("REPLY".to_owned());
-        }
-        let mut rest = first.trim();
-        let last = words.len() - 1;
-        for (n, name) in words.iter().enumerate() {
-            let (head, tail) = if n == last {
-                (rest, "")
-            } else {
-                rest.split_once(char::is_whitespace).unwrap_or((rest, ""))
-            };
-            self.set(name, Value { text: head.to_owned(), know, fetched: fetched.clone() });
-            rest = tail.trim_start();
-        }
-        Some(if know == Know::Sure { Status::True } else { Status::PlainTrue })
-    }
+/// A value as a word that a shell reads as that value.
+fn quoted(value: &Value) -> String {
+    if value.is_known() { format!("'{}'", value.text.replace('\'', "'\\''")) } else { value.text.clone() }
 }
 
 /// The name of a program without its directory.

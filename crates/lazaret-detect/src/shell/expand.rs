@@ -4,9 +4,9 @@ use super::braces;
 use super::pattern;
 use super::state::Shell;
 use super::syntax::Word;
-use super::value::Value;
+use super::value::{Know, Value};
 use super::word::{self, Part};
-use super::world::Trouble;
+use super::world::{Held, Trouble};
 
 /// Substitutions inside substitutions that are computed.
 pub(super) const MAX_SUBSTITUTIONS: u32 = 24;
@@ -65,20 +65,29 @@ impl Shell<'_> {
                 }
                 Part::Param { body, quoted } => {
                     if let Some(values) = self.list_parameter(&body, line) {
+                        if quoted && is_star(&body) {
+                            let whole = self.joined_by_separator(&values, line);
+                            self.add(whole, true, &mut field, out, line);
+                            continue;
+                        }
                         let count = values.len();
                         // `"$@"` of nothing is no word, though `""` is one.
                         if count == 0 && alone && field.value.as_ref().is_some_and(|v| v.text.is_empty()) {
                             field.value = None;
                         }
                         for (n, value) in values.into_iter().enumerate() {
-                            self.join(field.value.get_or_insert_with(Value::empty), &value, line);
+                            self.add(value, quoted, &mut field, out, line);
                             if n + 1 < count {
                                 self.finish(&mut field, out);
                             }
                         }
                         continue;
                     }
-                    let value = self.parameter(&body, line);
+                    let mut value = self.parameter(&body, line);
+                    // `w${nothing}get` is a name with noise in it.
+                    if value.know == Know::Unset && self.names_command && !alone {
+                        value = Value::plain("");
+                    }
                     self.add(value, quoted, &mut field, out, line);
                 }
                 Part::Command { text, quoted, line } => {
@@ -103,24 +112,59 @@ impl Shell<'_> {
             self.join(field.value.get_or_insert_with(Value::empty), &value, line);
             return;
         }
-        let separators = match self.get("IFS").and_then(|v| v.values.first()).map(Value::known) {
+        let separators = self.separators();
+        let mut rest = value.text.as_str();
+        let (know, fetched) = (value.know, value.fetched.clone());
+        let is_blank = |c: char| c.is_ascii_whitespace() && separators.contains(c);
+        while let Some(c) = rest.chars().next() {
+            if is_blank(c) {
+                self.finish(field, out);
+                rest = rest.trim_start_matches(is_blank);
+                // Blanks around another separator belong to it.
+                if let Some(next) = rest.chars().next().filter(|c| separators.contains(*c)) {
+                    rest = rest[next.len_utf8()..].trim_start_matches(is_blank);
+                }
+            } else if separators.contains(c) {
+                // Between two of these is a field, though an empty one.
+                field.value.get_or_insert_with(Value::empty);
+                self.finish(field, out);
+                rest = rest[c.len_utf8()..].trim_start_matches(is_blank);
+            } else {
+                let end = rest.find(|c| separators.contains(c)).unwrap_or(rest.len());
+                let (piece, after) = rest.split_at(end);
+                field.glob |= piece.contains(['*', '?', '[']);
+                let part = Value { text: piece.to_owned(), know, fetched: fetched.clone() };
+                self.join(field.value.get_or_insert_with(Value::empty), &part, line);
+                rest = after;
+            }
+        }
+        if value.text.is_empty()
+            && let Some(field) = &mut field.value
+        {
+            field.know = field.know.min(know);
+        }
+    }
+
+    /// What parts fields: `IFS`.
+    pub(super) fn separators(&self) -> String {
+        match self.get("IFS").and_then(|v| v.values.first()).map(Value::known) {
             Some(Some(text)) => text.to_owned(),
             _ => " \t\n".to_owned(),
-        };
-        let pieces = value.text.split(|c| separators.contains(c));
-        let mut first = true;
-        for piece in pieces {
-            if !first {
-                self.finish(field, out);
-            }
-            first = false;
-            if piece.is_empty() {
-                continue;
-            }
-            field.glob |= piece.contains(['*', '?', '[']);
-            let part = Value { text: piece.to_owned(), know: value.know, fetched: value.fetched.clone() };
-            self.join(field.value.get_or_insert_with(Value::empty), &part, line);
         }
+    }
+
+    /// `"$*"`: the values with the first separator between them.
+    pub(super) fn joined_by_separator(&mut self, values: &[Value], line: u32) -> Value {
+        let separators = self.separators();
+        let between = Value::sure(separators.chars().take(1).collect::<String>());
+        let mut whole = Value::empty();
+        for (n, value) in values.iter().enumerate() {
+            if n > 0 {
+                self.join(&mut whole, &between, line);
+            }
+            self.join(&mut whole, value, line);
+        }
+        whole
     }
 
     fn finish(&mut self, field: &mut Field, out: &mut Vec<Value>) {
@@ -138,25 +182,42 @@ impl Shell<'_> {
         }
     }
 
-    /// Files whose names match, where the pattern stands in the last component only.
+    /// Paths that match, directory by directory.
     fn glob(&mut self, raw: &str) -> Vec<String> {
-        let (dir, name) = match raw.rfind('/') {
-            Some(at) => (&raw[..=at], &raw[at + 1..]),
+        let (root, rest) = match raw.strip_prefix('/') {
+            Some(rest) => ("/", rest),
             None => ("", raw),
         };
-        if dir.contains(['*', '?', '[']) || name.is_empty() {
-            return Vec::new();
+        let mut found = vec![root.to_owned()];
+        let parts: Vec<&str> = rest.split('/').filter(|part| !part.is_empty()).collect();
+        for (n, part) in parts.iter().enumerate() {
+            let last = n + 1 == parts.len();
+            let mut next = Vec::new();
+            for dir in found {
+                if !part.contains(['*', '?', '[']) {
+                    let path = format!("{dir}{part}{}", if last { "" } else { "/" });
+                    let place = self.absolute(&path);
+                    if !last || !matches!(self.world.stat(&place), Held::Absent) {
+                        next.push(path);
+                    }
+                    continue;
+                }
+                let place = self.absolute(if dir.is_empty() { "." } else { &dir });
+                let line = || self.site.at(1);
+                if !self.world.spend(1, &line) {
+                    return Vec::new();
+                }
+                let hidden = part.starts_with('.');
+                let names = self.world.names(&place).into_iter();
+                let names = names.filter(|n| (hidden || !n.starts_with('.')) && pattern::matches(part, n));
+                next.extend(names.map(|n| format!("{dir}{n}{}", if last { "" } else { "/" })));
+                if next.len() >= 512 {
+                    break;
+                }
+            }
+            next.truncate(512);
+            found = next;
         }
-        let place = self.absolute(if dir.is_empty() { "." } else { dir });
-        let hidden = name.starts_with('.');
-        let mut found: Vec<String> = self
-            .world
-            .names(&place)
-            .into_iter()
-            .filter(|n| (hidden || !n.starts_with('.')) && pattern::matches(name, n))
-            .map(|n| format!("{dir}{n}"))
-            .collect();
-        found.truncate(512);
         found
     }
 
@@ -226,6 +287,7 @@ impl Shell<'_> {
                     Value::sure(if tilde && !quoted { self.tilde(&text) } else { text })
                 }
                 Part::Param { body, .. } => match self.list_parameter(&body, line) {
+                    Some(values) if is_star(&body) => self.joined_by_separator(&values, line),
                     Some(values) => self.joined(&values, line),
                     None => self.parameter(&body, line),
                 },
@@ -248,4 +310,9 @@ impl Shell<'_> {
         }
         whole
     }
+}
+
+/// Whether a list is meant as one text in quotes: `$*`, `${a[*]}`.
+fn is_star(body: &str) -> bool {
+    body.starts_with('*') || body.contains("[*]")
 }

@@ -2,8 +2,8 @@
 
 use super::run::{Done, Flow};
 use super::state::Shell;
-use super::syntax::{Node, Word};
-use super::value::Know;
+use super::syntax::{Node, Word, line_of};
+use super::value::{Know, Value};
 use super::world::{Input, Status, Trouble};
 
 impl Shell<'_> {
@@ -15,28 +15,30 @@ impl Shell<'_> {
         input: &Input,
         piped: bool,
     ) -> Done {
-        let rounds = self.world.rounds();
         let mut whole = Done::fine();
         let mut feed = input.clone();
         // What a loop's `read` takes line by line is not the body's to read.
         let reads = matches!(test, [.., Node::Simple(s)] if s.words.first().is_some_and(|w| w.raw == "read"));
         let inner = if reads { Input::default() } else { input.clone() };
-        for round in 0..rounds {
+        let line = test.first().map_or(1, line_of);
+        let mut lap = Lap::new(self);
+        while lap.goes_on(self, line) {
+            let first = lap.round == 1;
             let asked = self.run_test(test, &mut feed);
             let status = if until { asked.not() } else { asked };
             match status {
                 Status::False => break,
                 Status::PlainFalse => {
-                    if round == 0 {
+                    if first {
                         self.isolated(|shell| shell.may(|shell| shell.run(body, &inner, piped)));
                     }
                     break;
                 }
                 Status::Unknown | Status::Fine => {
-                    let before = self.snapshot();
+                    let before = self.before();
                     let done = self.may(|shell| shell.run(body, &inner, piped));
-                    let after = self.snapshot();
-                    self.join_arms(before, vec![after], false);
+                    let after = self.take_back(before);
+                    self.join_arms(vec![after], false);
                     self.gather(&mut whole, done.out.at_most(Know::Guess), done.wrote);
                     break;
                 }
@@ -72,12 +74,63 @@ impl Shell<'_> {
         if let [.., Node::Simple(simple)] = test
             && simple.words.first().is_some_and(|w| w.raw == "read")
         {
-            let answer = self.read_line(simple, feed);
+            let answer = self.read_in_loop(simple, feed);
             if let Some(answer) = answer {
                 return answer;
             }
         }
         self.run(test, feed, false).status
+    }
+
+    /// `for ((start; test; step))`.
+    pub(super) fn count(&mut self, parts: &[Word; 3], body: &[Node], input: &Input, piped: bool) -> Done {
+        let [start, test, step] = parts;
+        let line = start.line;
+        let mut whole = Done::fine();
+        if !start.raw.is_empty() {
+            self.arithmetic(&start.raw, line);
+        }
+        let mut lap = Lap::new(self);
+        while lap.goes_on(self, line) {
+            // No test is one that always holds.
+            let value = if test.raw.is_empty() { Value::sure("1") } else { self.arithmetic(&test.raw, line) };
+            match value.known() {
+                Some("0") => {
+                    if lap.round == 1 && value.know < Know::Sure {
+                        self.isolated(|shell| shell.may(|shell| shell.run(body, input, piped)));
+                    }
+                    break;
+                }
+                Some(_) => {}
+                None => {
+                    let before = self.before();
+                    let done = self.may(|shell| shell.run(body, input, piped));
+                    let after = self.take_back(before);
+                    self.join_arms(vec![after], false);
+                    self.gather(&mut whole, done.out.at_most(Know::Guess), done.wrote);
+                    break;
+                }
+            }
+            let done = self.run(body, input, piped);
+            self.gather(&mut whole, done.out, done.wrote);
+            match done.flow {
+                Flow::Break if !done.soft => break,
+                Flow::Return | Flow::Exit if !done.soft => {
+                    whole.flow = done.flow;
+                    break;
+                }
+                _ => {}
+            }
+            if test.raw.is_empty() && !body.iter().any(breaks) {
+                whole.flow = Flow::Exit;
+                whole.soft = true;
+                break;
+            }
+            if !step.raw.is_empty() {
+                self.arithmetic(&step.raw, line);
+            }
+        }
+        whole
     }
 
     pub(super) fn each(
@@ -93,23 +146,23 @@ impl Shell<'_> {
             None => self.args.clone(),
         };
         let mut whole = Done::fine();
-        let rounds = self.world.rounds();
-        if values.len() > rounds {
-            let because = self.because(words.and_then(|w| w.first()).map_or(1, |w| w.line));
-            self.world.trouble(because, Trouble::Rounds);
-        }
-        for value in values.into_iter().take(rounds) {
+        let line = words.and_then(|w| w.first()).map_or(1, |w| w.line);
+        let mut lap = Lap::new(self);
+        for value in values {
+            if !lap.goes_on(self, line) {
+                break;
+            }
             let listless = !value.is_known() || value.text.contains(['*', '?']);
-            let before = self.snapshot();
+            let before = listless.then(|| self.before());
             self.set(name, value);
             let done = if listless {
                 self.may(|shell| shell.run(body, input, piped))
             } else {
                 self.run(body, input, piped)
             };
-            if listless {
-                let after = self.snapshot();
-                self.join_arms(before, vec![after], false);
+            if let Some(before) = before {
+                let after = self.take_back(before);
+                self.join_arms(vec![after], false);
             }
             self.gather(&mut whole, done.out, done.wrote);
             if done.soft || listless {
@@ -128,10 +181,33 @@ impl Shell<'_> {
     }
 }
 
-pub(super) fn leaves_loop(flow: Flow) -> Flow {
-    match flow {
-        Flow::Break | Flow::Continue => Flow::Next,
-        flow => flow,
+/// Rounds of a loop that states little: decoders go byte by byte.
+const MOST_ROUNDS: usize = 8192;
+/// Behaviours that a loop beyond its usual rounds may state.
+const MOST_STATED: usize = 2048;
+
+/// How far a loop has come.
+struct Lap {
+    round: usize,
+    stated: usize,
+}
+
+impl Lap {
+    fn new(shell: &Shell<'_>) -> Self {
+        Self { round: 0, stated: shell.world.stated() }
+    }
+
+    /// Whether another round is followed; where not, that is a trouble.
+    fn goes_on(&mut self, shell: &mut Shell<'_>, line: u32) -> bool {
+        self.round += 1;
+        let cheap = shell.world.stated().saturating_sub(self.stated) < MOST_STATED;
+        if self.round <= shell.world.rounds() || cheap && self.round <= MOST_ROUNDS {
+            let because = || shell.site.at(line);
+            return shell.world.spend(0, &because);
+        }
+        let because = shell.because(line);
+        shell.world.trouble(because, Trouble::Rounds);
+        false
     }
 }
 

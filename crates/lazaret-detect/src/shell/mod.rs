@@ -14,6 +14,7 @@ mod loose;
 mod param;
 mod parse;
 mod pattern;
+mod reading;
 mod run;
 mod scan;
 mod state;
@@ -21,6 +22,7 @@ mod substitute;
 mod syntax;
 mod test;
 mod value;
+mod variables;
 mod word;
 mod world;
 

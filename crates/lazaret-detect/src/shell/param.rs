@@ -3,45 +3,86 @@
 use super::expand::MAX_SUBSTITUTIONS;
 use super::state::Shell;
 use super::value::{Know, Value};
+use super::variables::{Shape, Turn, Variable};
 use super::world::Trouble;
 use super::{arithmetic, pattern};
 
 impl Shell<'_> {
-    /// `$@`, `$*`, `${a[@]}`, `${@:n}`: a list of values.
+    /// `$@`, `$*`, `${a[@]}`, `${@:n}`, `${a[@]/x/y}`, `${!a[@]}`, `${!prefix*}`: a list of values.
     pub(super) fn list_parameter(&mut self, body: &str, line: u32) -> Option<Vec<Value>> {
-        let rest = body.strip_prefix(['@', '*']);
-        if let Some(rest) = rest {
+        if let Some(rest) = body.strip_prefix(['@', '*']) {
             if !self.args_known {
                 return Some(vec![Value::unknown(format!("${}", &body[..1]))]);
             }
-            if rest.is_empty() {
-                return Some(self.args.clone());
-            }
-            let slice = rest.strip_prefix(':').filter(|r| !r.starts_with(['-', '+', '=', '?']));
-            if let Some(slice) = slice {
-                let mut all = vec![Value::sure(self.zero.clone())];
-                all.extend(self.args.iter().cloned());
-                return Some(self.slice(all, slice, line));
-            }
-            return None;
+            let args = self.args.clone();
+            let zero = Value::sure(self.zero.clone());
+            return self.operate_each(args, Some(zero), rest, line);
         }
-        let open = body.find("[@]").or_else(|| body.find("[*]"))?;
-        let name = &body[..open];
-        let name_is =
-            |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        if !name_is(name) {
-            return None;
-        }
-        let rest = &body[open + 3..];
-        let values = match self.get(name) {
-            Some(variable) => variable.values.clone(),
-            None => Vec::new(),
+        let (keys, own) = match body.strip_prefix('!') {
+            Some(own) => (true, own),
+            None => (false, body),
         };
-        if rest.is_empty() {
+        let end = name_end(own);
+        if end == 0 || own.as_bytes()[0].is_ascii_digit() {
+            return None;
+        }
+        let (name, rest) = own.split_at(end);
+        if keys && matches!(rest, "*" | "@") {
+            let mut names: Vec<&str> = self.vars.names().filter(|n| n.starts_with(name)).collect();
+            names.sort_unstable();
+            return Some(names.into_iter().map(Value::plain).collect());
+        }
+        let rest = rest.strip_prefix("[@]").or_else(|| rest.strip_prefix("[*]"))?;
+        let variable = self.get(self.meant(name)).cloned();
+        if keys {
+            return Some(match variable.as_deref() {
+                Some(Variable { shape: Shape::Map(keys), .. }) => keys.iter().map(Value::plain).collect(),
+                Some(v) => (0..v.values.len()).map(|n| Value::plain(n.to_string())).collect(),
+                None => Vec::new(),
+            });
+        }
+        let values = variable.map(|v| v.values.clone()).unwrap_or_default();
+        self.operate_each(values, None, rest, line)
+    }
+
+    /// An operator behind a list: slices take some of it, the others change each.
+    fn operate_each(
+        &mut self,
+        values: Vec<Value>,
+        zero: Option<Value>,
+        operator: &str,
+        line: u32,
+    ) -> Option<Vec<Value>> {
+        if operator.is_empty() {
             return Some(values);
         }
-        let slice = rest.strip_prefix(':').filter(|r| !r.starts_with(['-', '+', '=', '?']))?;
-        Some(self.slice(values, slice, line))
+        let plain = operator.strip_prefix(':').unwrap_or(operator);
+        if plain.starts_with(['-', '=', '?']) {
+            if !values.is_empty() {
+                return Some(values);
+            }
+            return Some(vec![self.text_of(&plain[1..], line).at_most(Know::Plain)]);
+        }
+        if let Some(word) = plain.strip_prefix('+') {
+            if values.is_empty() {
+                return Some(Vec::new());
+            }
+            // `${a[@]+"${a[@]}"}` is how a list that may be empty is written.
+            return Some(if word.contains("[@]") || word.contains("$@") {
+                values
+            } else {
+                vec![self.text_of(word, line).at_most(Know::Plain)]
+            });
+        }
+        if let Some(slice) = operator.strip_prefix(':') {
+            let all = zero.into_iter().chain(values).collect();
+            return Some(self.slice(all, slice, line));
+        }
+        let mut out = Vec::with_capacity(values.len());
+        for value in values {
+            out.push(self.operate("", value, operator, operator, line));
+        }
+        Some(out)
     }
 
     fn slice(&mut self, values: Vec<Value>, slice: &str, line: u32) -> Vec<Value> {
@@ -69,23 +110,10 @@ impl Shell<'_> {
         let plain = self.text_of(text, line);
         self.substitutions -= 1;
         let Some(expression) = plain.known() else { return shown() };
-        let mut know = plain.know;
-        let vars = self.vars.clone();
-        let mut look = |name: &str| {
-            let value = match vars.get(name) {
-                Some(variable) => variable.values.first()?,
-                None => {
-                    know = know.min(Know::Plain);
-                    return Some(0);
-                }
-            };
-            know = know.min(value.know);
-            let text = value.in_plain_launch()?.trim();
-            if text.is_empty() { Some(0) } else { text.parse().ok() }
-        };
-        match arithmetic::evaluate(expression, &mut look) {
+        let mut names = Scope { shell: self, know: plain.know, line };
+        match arithmetic::evaluate(expression, &mut names) {
             Some(number) => {
-                let know = if know < Know::Guess { Know::Plain } else { know };
+                let know = if names.know < Know::Guess { Know::Plain } else { names.know };
                 Value { text: number.to_string(), know, fetched: None }
             }
             None => shown(),
@@ -114,13 +142,17 @@ impl Shell<'_> {
         if let Some(name) = body.strip_prefix('!')
             && !name.is_empty()
         {
-            let name_end =
-                name.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(name.len());
-            let target = self.named(&name[..name_end]);
+            let end = name_end(name);
+            if let Some(variable) = self.get(name.get(..end).unwrap_or_default())
+                && variable.turn == Turn::Reference
+            {
+                return variable.values.first().cloned().unwrap_or_else(Value::empty);
+            }
+            let target = self.named(&name[..end]);
             return match target.known() {
-                Some(target) if target.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') => {
-                    let body = format!("{target}{}", &name[name_end..]);
-                    self.parameter_inner(&body, line)
+                Some(target) if !target.is_empty() && !target.contains(['$', '`', '{', '}']) => {
+                    let body = format!("{target}{}", &name[end..]);
+                    self.parameter_inner(body.strip_prefix('!').unwrap_or(&body), line)
                 }
                 _ => Value::unknown(format!("${{{body}}}")),
             };
@@ -136,7 +168,7 @@ impl Shell<'_> {
         let name = &body[..end];
         let value = if body[end..].starts_with('[') {
             let close = body[end..].find(']').map_or(body.len(), |n| end + n + 1);
-            let index = body[end..close].trim_matches(['[', ']']);
+            let index = body[end..close].trim_start_matches('[').trim_end_matches(']');
             end = close;
             self.element(name, index, line)
         } else if matches!(name, "@" | "*") {
@@ -167,7 +199,12 @@ impl Shell<'_> {
     }
 
     fn element(&mut self, name: &str, index: &str, line: u32) -> Value {
-        let Some(variable) = self.get(name).cloned() else { return Value::unset(name) };
+        let Some(variable) = self.get(self.meant(name)).cloned() else { return Value::unset(name) };
+        if let Shape::Map(keys) = &variable.shape {
+            let key = self.text_of(index, line);
+            let at = keys.iter().position(|k| *k == key.text);
+            return at.and_then(|at| variable.values.get(at)).cloned().unwrap_or_else(Value::empty);
+        }
         let Some(n) = self.number(index, line) else {
             return Value::unknown(format!("${{{name}[{index}]}}"));
         };
@@ -178,7 +215,7 @@ impl Shell<'_> {
 
     /// A variable or a special parameter.
     pub(super) fn named(&mut self, name: &str) -> Value {
-        if let Some(variable) = self.get(name) {
+        if let Some(variable) = self.get(self.meant(name)) {
             return variable.values.first().cloned().unwrap_or_else(Value::empty);
         }
         if let Ok(n) = name.parse::<usize>() {
@@ -198,7 +235,12 @@ impl Shell<'_> {
             "UID" | "EUID" if self.is_root() => Value::plain("0"),
             "UID" | "EUID" | "RANDOM" | "SECONDS" | "HOSTNAME" | "PPID" | "BASHPID" | "LINENO"
             | "EPOCHSECONDS" => Value::unknown(format!("${name}")),
-            "BASH_VERSION" => Value::plain("5"),
+            "BASH_VERSION" => Value::plain("5.2.15(1)-release"),
+            "OPTIND" => Value::plain("1"),
+            "-" => Value::plain("hB"),
+            "OSTYPE" => Value::plain("linux-gnu"),
+            "SHLVL" => Value::plain("1"),
+            "BASH" => Value::plain("/bin/bash"),
             "BASH_SOURCE" => Value::sure(self.zero.clone()),
             "IFS" => Value::sure(" \t\n"),
             "PATH" => Value::plain(crate::launch::DEFAULT_PATH),
@@ -281,8 +323,29 @@ impl Shell<'_> {
                 Some(at) => (&rest[..at], &rest[at + 1..]),
                 None => (rest, ""),
             };
+            let (start, from) = match from.strip_prefix('#').filter(|_| !all) {
+                Some(from) => (Some(true), from),
+                None => match from.strip_prefix('%').filter(|_| !all) {
+                    Some(from) => (Some(false), from),
+                    None => (None, from),
+                },
+            };
             let (from, with) = (self.pattern_of(from, line), self.text_of(with, line));
             let (Some(from), Some(with)) = (from.known(), with.known()) else { return shown() };
+            // At the start or at the end only.
+            if let Some(start) = start {
+                let left = if start {
+                    pattern::trim_start(&text, from, true)
+                } else {
+                    pattern::trim_end(&text, from, true)
+                };
+                let same = left.len() == text.len() && !from.is_empty();
+                return changed(match (same, start) {
+                    (true, _) => text,
+                    (_, true) => format!("{with}{left}"),
+                    (_, false) => format!("{left}{with}"),
+                });
+            }
             return match pattern::replace(&text, from, with, all) {
                 Some(text) => changed(text),
                 None => shown(),
@@ -300,20 +363,72 @@ impl Shell<'_> {
                 pattern::trim_end(&text, pattern, longest)
             });
         }
-        match operator {
-            "^^" => changed(text.to_uppercase()),
-            ",," => changed(text.to_lowercase()),
-            "^" | "," => {
-                let mut chars = text.chars();
-                let first: String = match (chars.next(), operator) {
-                    (Some(c), "^") => c.to_uppercase().collect(),
-                    (Some(c), _) => c.to_lowercase().collect(),
-                    (None, _) => String::new(),
-                };
-                changed(first + chars.as_str())
+        if let Some(mark) = operator.chars().next().filter(|c| matches!(c, '^' | ',')) {
+            let rest = &operator[1..];
+            let all = rest.starts_with(mark);
+            let pattern = self.pattern_of(if all { &rest[1..] } else { rest }, line);
+            let Some(wanted) = pattern.known() else { return shown() };
+            let mut out = String::with_capacity(text.len());
+            let mut buffer = [0; 4];
+            for (n, c) in text.chars().enumerate() {
+                let hit = (all || n == 0)
+                    && (wanted.is_empty() || pattern::matches(wanted, c.encode_utf8(&mut buffer)));
+                match (hit, mark) {
+                    (true, '^') => out.extend(c.to_uppercase()),
+                    (true, _) => out.extend(c.to_lowercase()),
+                    _ => out.push(c),
+                }
             }
+            return changed(out);
+        }
+        match operator {
+            "@U" => changed(text.to_uppercase()),
+            "@u" => self.operate(name, value, "^", body, line),
+            "@L" => changed(text.to_lowercase()),
+            "@E" => changed(super::word::ansi(&text)),
+            "@P" => {
+                let whole = self.text_of(&text, line);
+                Value { know: whole.know.min(know), ..whole }
+            }
+            "@Q" => changed(format!("'{}'", text.replace('\'', "'\\''"))),
             _ if operator.starts_with('@') => value,
             _ => shown(),
+        }
+    }
+}
+
+/// The end of the name at the start of a text.
+fn name_end(text: &str) -> usize {
+    text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len())
+}
+
+/// The shell's variables as arithmetic sees them.
+struct Scope<'s, 'w> {
+    shell: &'s mut Shell<'w>,
+    /// The weakest of what was looked at.
+    know: Know,
+    line: u32,
+}
+
+impl arithmetic::Names for Scope<'_, '_> {
+    fn look(&mut self, name: &str, index: Option<&str>) -> Option<String> {
+        let value = match index {
+            Some(index) => self.shell.element(name, index, self.line),
+            None => self.shell.named(name),
+        };
+        if value.know == Know::Unset {
+            self.know = self.know.min(Know::Plain);
+            return Some(String::new());
+        }
+        self.know = self.know.min(value.know);
+        value.in_plain_launch().map(str::to_owned)
+    }
+
+    fn store(&mut self, name: &str, index: Option<&str>, value: i64) {
+        let value = Value { text: value.to_string(), know: self.know.max(Know::Guess), fetched: None };
+        match index {
+            Some(index) => self.shell.assign_element(name, index, value, false, self.line),
+            None => self.shell.set(name, value),
         }
     }
 }

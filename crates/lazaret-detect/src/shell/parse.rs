@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use tree_sitter::{Node as Tree, ParseOptions, Parser};
 
-use super::loose;
 use super::syntax::{Assign, Assigned, CaseArm, Join, Node, Redirect, RedirectOp, Script, Simple, Word};
 use super::world::Trouble;
+use super::{loose, scan};
 
 /// Commands inside commands that are followed. Deeper ones are a trouble, never an overflow: all
 /// that walks the tree recurses at most this deep.
@@ -25,6 +25,9 @@ thread_local! {
 /// Reads a script. What the grammar does not take is read command by command; what cannot be
 /// read even so is in [`Script::troubles`]. `first` is the number of the text's first line.
 pub(crate) fn parse(text: &str, first: u32) -> Script {
+    if let Some(script) = loose::exact(text, first) {
+        return script;
+    }
     let started = Instant::now();
     let tree = PARSER.with_borrow_mut(|slot| {
         let parser = slot.get_or_insert_with(|| {
@@ -208,8 +211,14 @@ impl<'t> Reader<'t> {
                 out.push(Node::For(name, listed.then_some(words), body));
             }
             "c_style_for_statement" => {
+                let raw = self.raw(node);
+                let head = raw.find("((").map_or("", |at| &raw[at + 2..]);
+                let head = scan::paren_end(head.as_bytes(), 0).map_or("", |end| &head[..end - 1]);
+                let mut parts = head.splitn(3, ';').map(str::trim);
+                let line = self.line(node);
+                let parts = [(); 3].map(|()| Word { raw: parts.next().unwrap_or_default().to_owned(), line });
                 let body = self.body_of(node, depth);
-                out.push(Node::Repeat(body));
+                out.push(Node::Count(Box::new(parts), body));
             }
             "case_statement" => {
                 let body = self.case(node, depth);

@@ -119,36 +119,64 @@ pub(crate) fn replace(text: &str, pattern: &str, with: &str, all: bool) -> Optio
     if text.len() > 4096 {
         return None;
     }
-    let single = pattern.starts_with('[') && pattern.find(']') == Some(pattern.len() - 1) || pattern == "?";
-    let positions = cuts(text);
-    let mut out = String::new();
+    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let mut out = String::with_capacity(text.len());
     let mut at = 0;
     let mut done = false;
     while at < text.len() {
-        let ends = positions.iter().rev().copied().filter(|&end| end > at);
-        let mut tried = 0usize;
-        let hit = if done && !all {
-            None
-        } else {
-            ends.filter(|&end| !single || text[at..end].chars().nth(1).is_none()).find(|&end| {
-                tried += 1;
-                tried < 512 && matches(pattern, &text[at..end])
-            })
-        };
-        match hit {
-            Some(end) => {
+        let hit = if done && !all { None } else { longest(&pattern, &text[at..]) };
+        match hit.filter(|length| *length > 0) {
+            Some(length) => {
                 out.push_str(with);
-                at = end;
+                at += length;
                 done = true;
             }
             None => {
-                let c = text[at..].chars().next()?;
-                out.push(c);
-                at += c.len_utf8();
+                out.push(text[at]);
+                at += 1;
             }
         }
     }
     Some(out)
+}
+
+/// The length of the longest match at the start of a text: all places in the pattern at once, so
+/// that no pattern makes it more than pattern times text.
+fn longest(pattern: &[char], text: &[char]) -> Option<usize> {
+    let mut active = vec![0];
+    let mut found = None;
+    let mut seen = vec![false; pattern.len() + 1];
+    let mut at = 0;
+    loop {
+        // A `*` may stand for nothing.
+        let mut n = 0;
+        while n < active.len() {
+            let p: usize = active[n];
+            if pattern.get(p) == Some(&'*') && !active.contains(&(p + 1)) {
+                active.push(p + 1);
+            }
+            n += 1;
+        }
+        if active.iter().any(|p| *p >= pattern.len()) {
+            found = Some(at);
+        }
+        let Some(&c) = text.get(at) else { return found };
+        let mut next = Vec::with_capacity(active.len());
+        seen.iter_mut().for_each(|s| *s = false);
+        for p in active {
+            let to = if pattern.get(p) == Some(&'*') { Some(p) } else { one(pattern, p, c) };
+            if let Some(to) = to.filter(|to| *to <= pattern.len())
+                && !std::mem::replace(&mut seen[to], true)
+            {
+                next.push(to);
+            }
+        }
+        if next.is_empty() {
+            return found;
+        }
+        active = next;
+        at += 1;
+    }
 }
 
 fn cuts(text: &str) -> Vec<usize> {

@@ -4,7 +4,6 @@ use std::rc::Rc;
 
 use lazaret_model::Certainty;
 
-use super::loops::leaves_loop;
 use super::parse;
 use super::state::Shell;
 use super::syntax::{Join, Node, Redirect, line_of};
@@ -65,11 +64,11 @@ impl Shell<'_> {
         for (name, body) in idle {
             // One of them may have called another in the meantime.
             if self.called.insert(name) {
-                let vars = self.vars.clone();
+                let before = self.before();
                 self.args.clear();
                 self.args_known = false;
                 self.may(|shell| shell.exec(&body, input, false));
-                self.vars = vars;
+                self.back(before);
             }
         }
         done.out
@@ -84,7 +83,7 @@ impl Shell<'_> {
         // Parsing is what costs most, and nested substitutions are parsed once for each level.
         let affordable = self.world.spend(1 + (text.len() as u64 >> 2), &because);
         let done = if affordable {
-            let mut script = parse::parse(text, line);
+            let mut script = parse::parse(&readable(text), line);
             for (at, what) in std::mem::take(&mut script.troubles) {
                 let because = self.because(at);
                 self.world.trouble(because, what);
@@ -189,10 +188,7 @@ impl Shell<'_> {
             Node::If(arms, otherwise) => self.condition(arms, otherwise, input, piped),
             Node::While(until, test, body) => self.repeat(*until, test, body, input, piped),
             Node::For(name, words, body) => self.each(name, words.as_deref(), body, input, piped),
-            Node::Repeat(body) => {
-                let done = self.run(body, input, piped);
-                Done { flow: leaves_loop(done.flow), ..done }
-            }
+            Node::Count(parts, body) => self.count(parts, body, input, piped),
             Node::Case(subject, arms) => self.case(subject, arms, input, piped),
             Node::Function(name, body) => {
                 self.functions.insert(name.clone(), body.clone());
@@ -213,11 +209,9 @@ impl Shell<'_> {
 
     /// Runs something whose changes to variables and directory nobody else sees.
     pub(super) fn isolated<T>(&mut self, what: impl FnOnce(&mut Self) -> T) -> T {
-        let (vars, cwd, args) = (self.vars.clone(), self.cwd.clone(), self.args.clone());
+        let before = self.before();
         let answer = what(self);
-        self.vars = vars;
-        self.cwd = cwd;
-        self.args = args;
+        self.back(before);
         answer
     }
 
@@ -283,10 +277,10 @@ impl Shell<'_> {
                     }
                 }
                 Runs::May => {
-                    let before = self.snapshot();
+                    let before = self.before();
                     let done = self.may(|shell| shell.exec(node, input, piped));
-                    let after = self.snapshot();
-                    self.join_arms(before, vec![after], false);
+                    let after = self.take_back(before);
+                    self.join_arms(vec![after], false);
                     self.gather(&mut whole, done.out.at_most(Know::Guess), done.wrote);
                     // After `a || b` it is most often as if `a` had been fine.
                     whole.status = if *join == Join::Or && whole.status == Status::Fine {
@@ -296,9 +290,7 @@ impl Shell<'_> {
                     };
                 }
                 Runs::Elsewhere => {
-                    let before = self.snapshot();
-                    self.may(|shell| shell.exec(node, input, piped));
-                    self.restore(before);
+                    self.isolated(|shell| shell.may(|shell| shell.exec(node, input, piped)));
                 }
                 Runs::No => {}
             }
@@ -328,15 +320,20 @@ impl Shell<'_> {
         self.locals.push(Vec::new());
         let done = self.exec(body, input, piped);
         for (name, old) in self.locals.pop().unwrap_or_default().into_iter().rev() {
-            let vars = Rc::make_mut(&mut self.vars);
-            match old {
-                Some(variable) => vars.insert(name, variable),
-                None => vars.remove(&name),
-            };
+            self.vars.set_back(name, old);
         }
         self.args = args;
         self.args_known = known;
         let flow = if done.flow == Flow::Exit { Flow::Exit } else { Flow::Next };
         Done { flow, ..done }
     }
+}
+
+/// A text as a shell reads it: without NUL bytes, which it drops, and with the line ends of other
+/// systems as its own.
+fn readable(text: &str) -> std::borrow::Cow<'_, str> {
+    if text.contains('\0') || text.contains("\r\n") {
+        return text.replace('\0', "").replace("\r\n", "\n").into();
+    }
+    text.into()
 }

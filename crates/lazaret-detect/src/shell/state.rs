@@ -6,27 +6,24 @@ use std::rc::Rc;
 use lazaret_model::{Certainty, Location};
 
 use super::syntax::Node;
-use super::value::{Know, Value};
+use super::value::Value;
+use super::variables::{Changes, Mark, Turn, Variable, Variables};
 use super::world::{Input, Site, World};
-
-/// A variable.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Variable {
-    /// One value, or the elements of an array.
-    pub values: Vec<Value>,
-    pub array: bool,
-    pub exported: bool,
-}
 
 /// A name that a function made its own, and what it was before.
 pub(super) type Local = (Rc<str>, Option<Rc<Variable>>);
 
-pub(super) type Variables = HashMap<Rc<str>, Rc<Variable>>;
+/// A place that one can go back to.
+#[must_use = "a place that is not gone back to keeps the history growing"]
+pub(super) struct Before {
+    mark: Mark,
+    args: Vec<Value>,
+    cwd: String,
+}
 
-/// What a branch may change and another branch must not see.
-#[derive(Clone)]
-pub(super) struct Snapshot {
-    pub vars: Rc<Variables>,
+/// What a branch left that was taken back.
+pub(super) struct After {
+    changes: Changes,
     args: Vec<Value>,
     cwd: String,
 }
@@ -34,8 +31,10 @@ pub(super) struct Snapshot {
 /// A shell about to run one script.
 pub(crate) struct Shell<'w> {
     pub(super) world: &'w mut dyn World,
-    pub(super) vars: Rc<Variables>,
+    pub(super) vars: Variables,
     pub(super) functions: HashMap<String, Rc<Node>>,
+    /// What `alias` made of names.
+    pub(super) aliases: HashMap<String, String>,
     pub(super) called: HashSet<String>,
     /// `$1` and on.
     pub(super) args: Vec<Value>,
@@ -56,6 +55,18 @@ pub(crate) struct Shell<'w> {
     /// Descriptors above 2 that lead to the network.
     pub(super) sockets: HashMap<u32, String>,
     pub(super) substitutions: u32,
+    /// Whether the word that is expanded names a command.
+    pub(super) names_command: bool,
+    /// Where the shell's own output goes after `exec >file`.
+    pub(super) output: Vec<(Value, bool)>,
+    /// Where `getopts` stands inside a word of options.
+    pub(super) option_at: usize,
+    /// What files descriptors opened by `exec` write to.
+    pub(super) files: HashMap<u32, Value>,
+    /// Where the shell's own input comes from after `exec <file`.
+    pub(super) stdin: Option<Input>,
+    /// Directories that `pushd` left.
+    pub(super) directories: Vec<String>,
 }
 
 /// How a shell is started.
@@ -73,18 +84,15 @@ pub(crate) struct Setup {
 impl<'w> Shell<'w> {
     /// A shell with its environment and arguments.
     pub fn new(world: &'w mut dyn World, setup: Setup) -> Self {
-        let vars = setup
-            .env
-            .iter()
-            .map(|(name, value)| {
-                let variable = Variable { values: vec![value.clone()], array: false, exported: true };
-                (Rc::from(name.as_str()), Rc::new(variable))
-            })
-            .collect();
+        let mut vars = Variables::default();
+        for (name, value) in setup.env.iter() {
+            vars.put(name, Variable { exported: true, ..Variable::one(value.clone()) });
+        }
         Self {
             world,
-            vars: Rc::new(vars),
+            vars,
             functions: HashMap::new(),
+            aliases: HashMap::new(),
             called: HashSet::new(),
             args: setup.args,
             args_known: true,
@@ -98,6 +106,12 @@ impl<'w> Shell<'w> {
             descriptors: HashMap::new(),
             sockets: HashMap::new(),
             substitutions: 0,
+            names_command: false,
+            output: Vec::new(),
+            option_at: 0,
+            files: HashMap::new(),
+            stdin: None,
+            directories: Vec::new(),
         }
     }
 
@@ -109,18 +123,43 @@ impl<'w> Shell<'w> {
         self.vars.get(name)
     }
 
+    /// The name that a reference (`declare -n`) stands for.
+    pub(super) fn meant<'n>(&'n self, name: &'n str) -> &'n str {
+        let mut name = name;
+        for _ in 0..8 {
+            match self.vars.get(name) {
+                Some(v) if v.turn == Turn::Reference => match v.values.first().and_then(Value::known) {
+                    Some(next) if !next.is_empty() => name = next,
+                    _ => break,
+                },
+                _ => break,
+            }
+        }
+        name
+    }
+
     pub(super) fn set(&mut self, name: &str, value: Value) {
-        let exported = self.get(name).is_some_and(|v| v.exported);
-        self.put(name, Variable { values: vec![value], array: false, exported });
+        let name = self.meant(name).to_owned();
+        let (exported, turn) = self.get(&name).map_or((false, Turn::None), |v| (v.exported, v.turn));
+        let value = match turn {
+            Turn::Upper => Value { text: value.text.to_uppercase(), ..value },
+            Turn::Lower => Value { text: value.text.to_lowercase(), ..value },
+            Turn::Integer => {
+                let text = value.text.clone();
+                self.arithmetic(&text, 1)
+            }
+            Turn::None | Turn::Reference => value,
+        };
+        self.put(&name, Variable { exported, turn, ..Variable::one(value) });
     }
 
     pub(super) fn put(&mut self, name: &str, variable: Variable) {
-        Rc::make_mut(&mut self.vars).insert(Rc::from(name), Rc::new(variable));
+        self.vars.put(name, variable);
     }
 
     pub(super) fn unset(&mut self, name: &str) {
         // Set to nothing by the script itself: no launch can say otherwise.
-        self.put(name, Variable { values: vec![Value::empty()], array: false, exported: false });
+        self.put(name, Variable::one(Value::empty()));
     }
 
     pub(super) fn export(&mut self, name: &str) {
@@ -130,16 +169,9 @@ impl<'w> Shell<'w> {
         }
     }
 
-    /// The environment of programs, sorted by name so that the same script reads the same.
-    pub(super) fn environment(&self) -> Rc<Vec<(String, Value)>> {
-        let mut env: Vec<_> = self
-            .vars
-            .iter()
-            .filter(|(_, v)| v.exported && !v.array)
-            .filter_map(|(name, v)| v.values.first().map(|value| (name.to_string(), value.clone())))
-            .collect();
-        env.sort_by(|a, b| a.0.cmp(&b.0));
-        Rc::new(env)
+    /// The environment of programs.
+    pub(super) fn environment(&mut self) -> Rc<Vec<(String, Value)>> {
+        self.vars.environment()
     }
 
     /// `PATH` as text.
@@ -151,59 +183,39 @@ impl<'w> Shell<'w> {
             .to_owned()
     }
 
-    pub(super) fn snapshot(&self) -> Snapshot {
-        Snapshot { vars: self.vars.clone(), args: self.args.clone(), cwd: self.cwd.clone() }
+    pub(super) fn before(&mut self) -> Before {
+        Before { mark: self.vars.mark(), args: self.args.clone(), cwd: self.cwd.clone() }
     }
 
-    pub(super) fn restore(&mut self, to: Snapshot) {
-        self.vars = to.vars;
+    /// Takes back what was changed since.
+    pub(super) fn back(&mut self, to: Before) {
+        self.vars.back(to.mark);
         self.args = to.args;
         self.cwd = to.cwd;
     }
 
-    /// What is so after arms that may each have run. Where `every` way leads through one of them,
-    /// the last one's arguments and directory stay; otherwise those from before.
-    pub(super) fn join_arms(&mut self, before: Snapshot, arms: Vec<Snapshot>, every: bool) {
-        if let Some(last) = arms.last().filter(|_| every).cloned() {
-            self.args = last.args;
-            self.cwd = last.cwd;
-        } else {
-            self.args = before.args;
-            self.cwd = before.cwd;
-        }
-        // Two arms are compared name by name; with names without end that would be quadratic.
-        let names = self.vars.len() as u64 >> 4;
-        let site = self.site.clone();
-        self.world.spend(names, &|| site.at(1));
-        self.merge(before.vars, arms.into_iter().map(|arm| arm.vars).collect());
+    /// Takes back what was changed since, and says what it was.
+    pub(super) fn take_back(&mut self, to: Before) -> After {
+        let changes = self.vars.take_back(to.mark);
+        let args = std::mem::replace(&mut self.args, to.args);
+        let cwd = std::mem::replace(&mut self.cwd, to.cwd);
+        After { changes, args, cwd }
     }
 
-    /// What variables are after arms that may each have run: what differs from before is one of
-    /// several possible values.
-    fn merge(&mut self, before: Rc<Variables>, arms: Vec<Rc<Variables>>) {
-        let mut merged = before;
-        let base = merged.clone();
-        for arm in arms {
-            if Rc::ptr_eq(&arm, &base) {
-                continue;
-            }
-            for (name, variable) in arm.iter() {
-                let old = base.get(name);
-                if old == Some(variable) {
-                    continue;
-                }
-                let current = merged.get(name);
-                if current != old {
-                    // An earlier arm set it: its value stands for all.
-                    continue;
-                }
-                let mut guess = (**variable).clone();
-                for value in &mut guess.values {
-                    *value = value.clone().at_most(Know::Guess);
-                }
-                Rc::make_mut(&mut merged).insert(name.clone(), Rc::new(guess));
-            }
+    /// Makes it so again.
+    pub(super) fn apply(&mut self, after: After) {
+        self.vars.apply(after.changes);
+        self.args = after.args;
+        self.cwd = after.cwd;
+    }
+
+    /// What is so after arms that may each have run. Where `every` way leads through one of them,
+    /// the last one's arguments and directory stay; otherwise those from before.
+    pub(super) fn join_arms(&mut self, mut arms: Vec<After>, every: bool) {
+        if let Some(last) = arms.last_mut().filter(|_| every) {
+            self.args = std::mem::take(&mut last.args);
+            self.cwd = std::mem::take(&mut last.cwd);
         }
-        self.vars = merged;
+        self.vars.apply_as_possible(arms.into_iter().map(|arm| arm.changes).collect(), every);
     }
 }

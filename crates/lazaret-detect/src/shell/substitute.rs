@@ -21,13 +21,7 @@ impl Shell<'_> {
             return shown();
         }
         self.substitutions += 1;
-        let vars = self.vars.clone();
-        let cwd = self.cwd.clone();
-        let args = self.args.clone();
-        let done = self.run_text(text, line, &Input::default(), false);
-        self.vars = vars;
-        self.cwd = cwd;
-        self.args = args;
+        let done = self.isolated(|shell| shell.run_text(text, line, &Input::default(), false));
         self.substitutions -= 1;
         let mut value = done.out;
         if !value.is_known() {
@@ -50,9 +44,7 @@ impl Shell<'_> {
     }
 
     pub(super) fn process_substitution(&mut self, text: &str, writes: bool, line: u32) -> Value {
-        let vars = self.vars.clone();
-        let done = self.run_text(text, line, &Input::default(), true);
-        self.vars = vars;
+        let done = self.isolated(|shell| shell.run_text(text, line, &Input::default(), true));
         let shown = if writes { format!(">({text})") } else { format!("<({text})") };
         if writes {
             return Value::sure(shown);

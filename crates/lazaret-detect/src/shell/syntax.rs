@@ -88,8 +88,8 @@ pub(crate) enum Node {
     While(bool, Vec<Node>, Vec<Node>),
     /// `for` and `select`; without words, over the positional parameters.
     For(String, Option<Vec<Word>>, Vec<Node>),
-    /// `for ((…))`: how often is not computed.
-    Repeat(Vec<Node>),
+    /// `for ((start; test; step))`.
+    Count(Box<[Word; 3]>, Vec<Node>),
     Case(Word, Vec<CaseArm>),
     Function(String, Rc<Node>),
     /// `((…))`.
@@ -130,7 +130,7 @@ pub(super) fn line_of(node: &Node) -> u32 {
         Node::For(_, words, body) => {
             words.as_ref().and_then(|w| w.first()).map_or_else(|| body.first().map_or(1, line_of), |w| w.line)
         }
-        Node::Repeat(body) => body.first().map_or(1, line_of),
+        Node::Count(parts, _) => parts[0].line,
         Node::Case(word, _) | Node::Arithmetic(word) => word.line,
         Node::Function(_, body) => line_of(body),
     }

@@ -75,6 +75,15 @@ impl Value {
         Self { text: shown.into(), know: Know::Unknown, fetched: None }
     }
 
+    /// Puts braces around a name at the end, so that what is added is no part of it.
+    fn close_name(&mut self) {
+        let bare = self.text.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || c == '_').len();
+        if bare < self.text.len() && self.text[..bare].ends_with('$') {
+            self.text.insert(bare, '{');
+            self.text.push('}');
+        }
+    }
+
     pub fn unset(name: &str) -> Self {
         Self { text: format!("${name}"), know: Know::Unset, fetched: None }
     }
@@ -124,6 +133,9 @@ impl Value {
         if part.text.is_empty() {
             self.know = self.know.min(part.know);
             return true;
+        }
+        if !self.is_known() && part.text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') {
+            self.close_name();
         }
         self.text.push_str(&part.text);
         self.know = match self.know.min(part.know) {

@@ -44,6 +44,8 @@ pub(crate) enum Trouble {
     Unclosed,
     Long,
     Rounds,
+    /// Bytes in no encoding that a shell reads.
+    Encoding,
 }
 
 /// What a command finds on its standard input.
@@ -146,6 +148,8 @@ pub(crate) trait World {
     fn trouble(&mut self, because: Vec<Location>, what: Trouble);
     /// States a behaviour.
     fn state(&mut self, kind: BehaviourKind, certainty: Certainty, because: Vec<Location>);
+    /// How many behaviours were stated.
+    fn stated(&self) -> usize;
     /// Starts a program.
     fn start(&mut self, start: Start) -> Ran;
     /// Reads a file as text and marks it as read.
