@@ -114,7 +114,8 @@ impl<'a> Process<'a> {
         let certainty = self.start.certainty;
         let size: usize = self.start.argv.iter().map(|v| v.text.len()).sum::<usize>()
             + self.start.input.value.as_ref().map_or(0, |v| v.text.len());
-        let affordable = paper.spend(size as u64 >> 12, &|| because.clone());
+        let cost = (size as u64 >> 12) + output::cost(&self.name, &self.start.argv[1..]);
+        let affordable = paper.spend(cost, &|| because.clone());
         let most = paper.limits.value_bytes;
         let root = is_root(&self.start.user);
         let context = output::Context {

@@ -16,6 +16,18 @@ pub(super) fn evaluate(text: &str, names: &mut dyn Names) -> Option<i64> {
     nested(text, names, 0)
 }
 
+/// The value of an expression without variables.
+pub(crate) fn calculate(text: &str) -> Option<i64> {
+    struct Nothing;
+    impl Names for Nothing {
+        fn look(&mut self, _: &str, _: Option<&str>) -> Option<String> {
+            None
+        }
+        fn store(&mut self, _: &str, _: Option<&str>, _: i64) {}
+    }
+    evaluate(text, &mut Nothing)
+}
+
 fn nested(text: &str, names: &mut dyn Names, depth: u32) -> Option<i64> {
     let mut reader = Reader { text, at: 0, depth, skip: 0, names };
     let value = reader.comma()?;

@@ -26,6 +26,7 @@ mod variables;
 mod word;
 mod world;
 
+pub(crate) use arithmetic::calculate;
 pub(crate) use command::program_name;
 pub(crate) use pattern::matches as pattern_matches;
 pub(crate) use state::{Setup, Shell};

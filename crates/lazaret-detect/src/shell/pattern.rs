@@ -1,5 +1,7 @@
 //! Shell patterns: `*`, `?`, `[…]`.
 
+use std::cell::RefCell;
+
 /// Whether a pattern matches a whole text. Backtracks over the last `*` only, so the cost is at
 /// most pattern times text.
 pub(crate) fn matches(pattern: &str, text: &str) -> bool {
@@ -106,8 +108,7 @@ pub(crate) fn trim_end(text: &str, pattern: &str, longest: bool) -> String {
     text[..start.unwrap_or(text.len())].to_owned()
 }
 
-/// `${x/pattern/with}`. Texts are short here; longer ones than this are left as they are, since
-/// the search is quadratic.
+/// `${x/pattern/with}`; None where the pattern is not understood.
 pub(crate) fn replace(text: &str, pattern: &str, with: &str, all: bool) -> Option<String> {
     if !pattern.contains(['*', '?', '[', '\\']) {
         return Some(match (pattern, all) {
@@ -116,67 +117,89 @@ pub(crate) fn replace(text: &str, pattern: &str, with: &str, all: bool) -> Optio
             (_, false) => text.replacen(pattern, with, 1),
         });
     }
-    if text.len() > 4096 {
-        return None;
-    }
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
-    let mut out = String::with_capacity(text.len());
-    let mut at = 0;
-    let mut done = false;
-    while at < text.len() {
-        let hit = if done && !all { None } else { longest(&pattern, &text[at..]) };
-        match hit.filter(|length| *length > 0) {
-            Some(length) => {
-                out.push_str(with);
-                at += length;
-                done = true;
-            }
-            None => {
-                out.push(text[at]);
-                at += 1;
-            }
-        }
-    }
-    Some(out)
+    let regex = as_regex(pattern)?;
+    Some(if all {
+        regex.replace_all(text, regex::NoExpand(with)).into_owned()
+    } else {
+        regex.replace(text, regex::NoExpand(with)).into_owned()
+    })
 }
 
-/// The length of the longest match at the start of a text: all places in the pattern at once, so
-/// that no pattern makes it more than pattern times text.
-fn longest(pattern: &[char], text: &[char]) -> Option<usize> {
-    let mut active = vec![0];
-    let mut found = None;
-    let mut seen = vec![false; pattern.len() + 1];
-    let mut at = 0;
-    loop {
-        // A `*` may stand for nothing.
-        let mut n = 0;
-        while n < active.len() {
-            let p: usize = active[n];
-            if pattern.get(p) == Some(&'*') && !active.contains(&(p + 1)) {
-                active.push(p + 1);
-            }
-            n += 1;
-        }
-        if active.iter().any(|p| *p >= pattern.len()) {
-            found = Some(at);
-        }
-        let Some(&c) = text.get(at) else { return found };
-        let mut next = Vec::with_capacity(active.len());
-        seen.iter_mut().for_each(|s| *s = false);
-        for p in active {
-            let to = if pattern.get(p) == Some(&'*') { Some(p) } else { one(pattern, p, c) };
-            if let Some(to) = to.filter(|to| *to <= pattern.len())
-                && !std::mem::replace(&mut seen[to], true)
-            {
-                next.push(to);
-            }
-        }
-        if next.is_empty() {
-            return found;
-        }
-        active = next;
-        at += 1;
+thread_local! {
+    /// The last pattern that was made a regular expression: loops use the same one again.
+    static LAST: RefCell<Option<(String, regex::Regex)>> = const { RefCell::new(None) };
+}
+
+/// A pattern as a regular expression, which searches in linear time. It never matches nothing.
+fn as_regex(pattern: &str) -> Option<regex::Regex> {
+    let known = LAST.with_borrow(|last| match last {
+        Some((source, regex)) if source == pattern => Some(regex.clone()),
+        _ => None,
+    });
+    if known.is_some() {
+        return known;
     }
+    let mut source = String::with_capacity(pattern.len() + 8);
+    let chars: Vec<char> = pattern.chars().collect();
+    let mut at = 0;
+    while let Some(&c) = chars.get(at) {
+        at += 1;
+        match c {
+            '*' if chars.len() == 1 => source.push_str(".+"),
+            '*' => source.push_str(".*"),
+            '?' => source.push('.'),
+            '\\' => {
+                let literal = chars.get(at).copied().unwrap_or('\\');
+                source.push_str(&regex::escape(&literal.to_string()));
+                at += 1;
+            }
+            '[' => {
+                let negated = matches!(chars.get(at), Some('!' | '^'));
+                let from = at + usize::from(negated);
+                // A `]` that comes first stands for itself, and so do those of `[:class:]`.
+                let mut end = from + 1;
+                while chars.get(end).is_some_and(|c| *c != ']') {
+                    if chars[end] == '[' && chars.get(end + 1) == Some(&':') {
+                        end += 2;
+                        while chars.get(end).is_some_and(|c| *c != ']') {
+                            end += 1;
+                        }
+                    }
+                    end += 1;
+                }
+                if end >= chars.len() {
+                    source.push_str("\\[");
+                    continue;
+                }
+                source.push_str(if negated { "[^" } else { "[" });
+                let mut inner = from;
+                while inner < end {
+                    match chars[inner] {
+                        '[' if chars.get(inner + 1) == Some(&':') => {
+                            while inner < end && chars[inner] != ']' {
+                                source.push(chars[inner]);
+                                inner += 1;
+                            }
+                            source.push(']');
+                        }
+                        c @ ('\\' | '[' | ']' | '^' | '&' | '~') => {
+                            source.push('\\');
+                            source.push(c);
+                        }
+                        c => source.push(c),
+                    }
+                    inner += 1;
+                }
+                source.push(']');
+                at = end + 1;
+            }
+            c => source.push_str(&regex::escape(&c.to_string())),
+        }
+    }
+    let built =
+        regex::RegexBuilder::new(&source).dot_matches_new_line(true).size_limit(1 << 18).build().ok()?;
+    LAST.set(Some((pattern.to_owned(), built.clone())));
+    Some(built)
 }
 
 fn cuts(text: &str) -> Vec<usize> {

@@ -280,7 +280,8 @@ pub(crate) fn ansi(text: &str) -> String {
             other => out.extend([b'\\', other]),
         }
     }
-    String::from_utf8(out).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+    // Bytes that are no UTF-8 are kept: `printf '\x1f\x8b…' | gunzip`.
+    super::value::Value::from_bytes(&out, super::value::Know::Sure).text
 }
 
 /// The first `/` outside quotes and braces, which parts `${x/pattern/with}`.

@@ -2,6 +2,8 @@
 //! payload hidden under several stages is read as what it is.
 
 mod code;
+mod count;
+mod crypt;
 mod lines;
 mod print;
 mod search;
@@ -9,7 +11,7 @@ mod translate;
 
 use crate::launch::process::absolute;
 use crate::shell::{Know, Value, program_name};
-use code::{decode_base, decode_hex, gunzip};
+use count::{expr, seq};
 use print::{dirname, echo, printf};
 use translate::translate;
 
@@ -24,6 +26,14 @@ pub(crate) struct Context<'s> {
 }
 
 type Reader<'r> = &'r mut dyn FnMut(&str) -> Option<Value>;
+
+/// Steps that a program costs beyond its text.
+pub(crate) fn cost(name: &str, args: &[Value]) -> u64 {
+    if name != "openssl" {
+        return 0;
+    }
+    crypt::cost(&args.iter().map(|v| v.text.as_str()).collect::<Vec<_>>())
+}
 
 /// The output of `name`; None where it is not known on paper.
 pub(crate) fn of(name: &str, context: &Context<'_>, read: Reader<'_>) -> Option<Value> {
@@ -59,16 +69,8 @@ pub(crate) fn of(name: &str, context: &Context<'_>, read: Reader<'_>) -> Option<
         // A fresh container has no table.
         "crontab" if args.contains(&"-l") => Some(Value::plain("")),
         "mktemp" => Some(Value::plain("/tmp/tmp.XXXXXXXXXX\n")),
-        "seq" => {
-            let numbers: Vec<i64> = args.iter().filter_map(|a| a.parse().ok()).collect();
-            let (from, to) = match numbers[..] {
-                [to] => (1, to),
-                [from, to] => (from, to),
-                _ => return None,
-            };
-            (to.saturating_sub(from) < 1000)
-                .then(|| Value::sure((from..=to).map(|n| format!("{n}\n")).collect::<String>()))
-        }
+        "seq" => text(seq(&args)?),
+        "expr" => text(expr(&args)?),
         "true" | "false" | ":" => Some(Value::empty()),
         _ => filter(name, &args, context, read),
     }
@@ -129,59 +131,17 @@ fn bytes<'s>(change: impl Fn(&[u8], usize) -> Option<Vec<u8>> + 's) -> Change<'s
 
 impl<'s> Plan<'s> {
     fn of(name: &str, args: &[&'s str]) -> Option<Self> {
-        let has = |flags: &[&str]| args.iter().any(|a| flags.contains(a));
         let letter =
             |c: char| args.iter().any(|a| a.starts_with('-') && !a.starts_with("--") && a.contains(c));
         let operands: Vec<&'s str> =
             args.iter().copied().filter(|a| !a.starts_with('-') || *a == "-").collect();
-        let all = |change: Change<'s>| Some(Self { files: operands.clone(), change });
         match name {
-            "cat" | "tac" | "sort" | "uniq" | "fold" | "nl" if name == "cat" => {
-                all(whole(|t| Some(t.to_owned())))
+            "cat" | "tac" | "rev" | "sort" | "uniq" | "fold" | "nl" | "wc" | "paste" | "strings" => {
+                Self::lines(name, args)
             }
-            "tac" => all(whole(|t| Some(t.lines().rev().map(|l| format!("{l}\n")).collect()))),
-            "sort" => all(whole(move |t| {
-                let mut all: Vec<&str> = t.lines().collect();
-                all.sort_unstable();
-                Some(all.iter().map(|l| format!("{l}\n")).collect())
-            })),
-            "rev" => all(each_line(|l| l.chars().rev().collect())),
-            "base64" | "base32" => {
-                let decode = letter('d') || letter('D') || has(&["--decode"]);
-                let wide = name == "base64";
-                let files = operands.iter().copied().filter(|o| o.parse::<u32>().is_err()).collect();
-                let change = if decode {
-                    bytes(move |input, _| decode_base(input, wide))
-                } else {
-                    bytes(move |input, _| {
-                        let encoded = if wide {
-                            data_encoding::BASE64.encode(input)
-                        } else {
-                            data_encoding::BASE32.encode(input)
-                        };
-                        Some((encoded + "\n").into_bytes())
-                    })
-                };
-                Some(Self { files, change })
-            }
-            "openssl"
-                if matches!(args.first(), Some(&"base64")) || has(&["-base64", "-a"]) && has(&["enc"]) =>
-            {
-                let plain = !args
-                    .iter()
-                    .any(|a| a.starts_with("-aes") || a.starts_with("-des") || *a == "-k" || *a == "-pass");
-                let at = args.iter().position(|a| *a == "-in").and_then(|at| args.get(at + 1));
-                (plain && letter('d')).then(|| Self {
-                    files: at.into_iter().copied().collect(),
-                    change: bytes(|input, _| decode_base(input, true)),
-                })
-            }
-            "xxd" if letter('r') => {
-                let files = operands.iter().copied().filter(|o| o.parse::<u32>().is_err()).collect();
-                Some(Self { files, change: bytes(|input, _| decode_hex(input)) })
-            }
-            "gunzip" | "zcat" => all(bytes(gunzip)),
-            "gzip" if letter('d') || has(&["--decompress"]) => all(bytes(gunzip)),
+            "dd" => Self::dd(args),
+            "bc" => Some(Self::bc(operands)),
+            "openssl" => Self::openssl(args),
             "tr" => {
                 let change = translate(&operands, letter('d'), letter('c'), letter('s'))?;
                 Some(Self { files: Vec::new(), change: whole(move |t| Some(change(t))) })
@@ -191,7 +151,7 @@ impl<'s> Plan<'s> {
             "sed" => Self::sed(args),
             "grep" | "egrep" | "fgrep" => Self::grep(name, args),
             "awk" | "gawk" | "mawk" => Self::awk(args),
-            _ => None,
+            _ => Self::code(name, args),
         }
     }
 }
