@@ -21,6 +21,8 @@ pub(super) struct Written {
     pub content: Option<Value>,
     pub fetched: Option<Rc<Fetched>>,
     pub removed: bool,
+    /// The file of the image that it is a copy of, or a link to.
+    pub source: Option<String>,
 }
 
 /// A file that a step writes and that runs later by itself.
@@ -226,7 +228,18 @@ impl<'a> Paper<'a> {
 
     /// Notes what a path holds now, without stating anything.
     pub fn put(&mut self, path: &str, content: Option<Value>, fetched: Option<Rc<Fetched>>) {
-        self.written.insert(path.to_owned(), Written { content, fetched, removed: false });
+        self.written.insert(path.to_owned(), Written { content, fetched, removed: false, source: None });
+    }
+
+    /// Notes that a path holds what another one holds, by copy or by link.
+    pub fn same_as(&mut self, path: &str, other: &str) {
+        let source = match self.written.get(other) {
+            Some(written) => written.source.clone(),
+            None => self.find(other).filter(Found::is_file).map(|f| f.entry.path.to_string()),
+        };
+        if let Some(written) = self.written.get_mut(path) {
+            written.source = source;
+        }
     }
 
     /// What a path holds, without marking it as read.
@@ -398,7 +411,17 @@ impl World for Paper<'_> {
 
     fn names(&mut self, dir: &str) -> Vec<String> {
         let names = self.view.list(&EntryPath::clean(dir.as_bytes()));
-        names.into_iter().filter_map(|n| String::from_utf8(n).ok()).collect()
+        let mut names: Vec<String> = names.into_iter().filter_map(|n| String::from_utf8(n).ok()).collect();
+        // What the steps so far wrote there is there too.
+        let inside = format!("{}/", dir.trim_end_matches('/'));
+        let here = self.written.range(inside.clone()..).take_while(|(path, _)| path.starts_with(&inside));
+        for (path, written) in here.take(4096) {
+            let name = &path[inside.len()..];
+            if !written.removed && !name.contains('/') && !names.iter().any(|n| n == name) {
+                names.push(name.to_owned());
+            }
+        }
+        names
     }
 
     fn write(&mut self, path: &Value, content: &Value, append: bool, hand: Hand<'_>) {

@@ -53,7 +53,16 @@ impl<'a> Process<'a> {
             candidates.iter().find(|p| paper.written.contains_key(*p) || paper.fetched(p).is_some());
         if let Some(path) = written.cloned() {
             let fetched = paper.fetched(&path);
-            return Self { name, found: None, fetched, path: Some(path), start };
+            // A copy or a link under another name is still the program that it was.
+            let source = paper.written.get(&path).and_then(|w| w.source.clone());
+            let found = source.as_deref().and_then(|s| paper.find(s)).filter(Found::is_file);
+            if let Some(source) = source.as_deref().map(program_name)
+                && !programs::is_known(&name)
+                && (programs::is_known(source) || programs::is_coder(source))
+            {
+                name = source.to_owned();
+            }
+            return Self { name, found, fetched, path: Some(path), start };
         }
         let cwd = EntryPath::clean(start.cwd.as_bytes());
         let found = paper.search(&called, &search, &cwd).filter(|_| !called.is_empty());
@@ -245,6 +254,9 @@ impl<'a> Process<'a> {
         if !inner.env.is_empty() {
             Rc::make_mut(&mut next.env).extend(inner.env);
         }
+        if let Some(spread) = inner.spread {
+            return run_spread(paper, next, &inner.argv, &spread);
+        }
         if inner.append_stdin
             && let Some(value) = &next.input.value
             && value.is_known()
@@ -369,7 +381,12 @@ impl<'a> Process<'a> {
         };
         let input = self.start.input.clone();
         let input = if Some(script) == input.value.as_ref() { Input::default() } else { input };
-        let out = Shell::new(paper, setup).run_script(&script.text, &input);
+        let hook = ["BASH_ENV", "ENV"].iter().find_map(|name| env(&self.start, name)).map(str::to_owned);
+        let mut shell = Shell::new(paper, setup);
+        if let Some(hook) = hook {
+            shell.run_hook(&hook);
+        }
+        let out = shell.run_script(&script.text, &input);
         paper.running.pop();
         Ran { out, status: Status::Fine }
     }
@@ -445,6 +462,55 @@ impl<'a> Process<'a> {
             words.iter().map(|w| Value::sure(w.clone())).chain([Value::sure(path)]).chain(args).collect();
         code::follow(paper, &Start { argv, ..self.start.clone() }, Some(&interpreter))
     }
+}
+
+/// Starts that one `xargs` or `parallel` makes.
+const MOST_STARTS: usize = 64;
+
+/// Runs a command once for each of several words, or with some of them at once.
+fn run_spread(paper: &mut Paper<'_>, from: Start, argv: &[Value], spread: &wrap::Spread) -> Ran {
+    let given = spread.words.is_some();
+    let input = from.input.value.clone().filter(Value::is_known);
+    let words: Vec<Value> = match (&spread.words, &input) {
+        (Some(words), _) => words.clone(),
+        (None, Some(value)) => {
+            let split: Vec<&str> = match spread.delimiter {
+                Some(delimiter) => value.text.split(delimiter).filter(|w| !w.is_empty()).collect(),
+                None if spread.place.is_some() => value.text.lines().map(str::trim).collect(),
+                None => value.text.split_whitespace().collect(),
+            };
+            let words = split.into_iter().filter(|w| !w.is_empty());
+            words.map(|w| Value { text: w.trim_matches(['\'', '"']).to_owned(), ..value.clone() }).collect()
+        }
+        _ => vec![Value { fetched: None, ..Value::unknown("$(…)") }],
+    };
+    let mut next = from;
+    // With words that are known it does run.
+    if input.is_none() && !given {
+        next.certainty = Certainty::May;
+    }
+    next.input = Input::default();
+    let count = spread.count.unwrap_or(if spread.place.is_some() || given { 1 } else { 256 }).max(1);
+    let mut whole = Value::empty();
+    for group in words.chunks(count).take(MOST_STARTS) {
+        let mut words = Vec::with_capacity(argv.len() + group.len());
+        match &spread.place {
+            Some(place) => words.extend(argv.iter().map(|v| Value {
+                text: v.text.replace(place.as_str(), &group[0].text),
+                know: v.know.min(group[0].know),
+                fetched: v.fetched.clone(),
+            })),
+            None => words.extend(argv.iter().chain(group).cloned()),
+        }
+        if spread.by_shell {
+            let text = words.iter().map(|v| v.text.as_str()).collect::<Vec<_>>().join(" ");
+            let know = words.iter().map(|v| v.know).min().unwrap_or(Know::Sure);
+            words = vec![Value::sure("sh"), Value::sure("-c"), Value { text, know, fetched: None }];
+        }
+        let ran = start(paper, Start { argv: words, ..next.clone() });
+        whole.push(&ran.out, paper.limits.value_bytes);
+    }
+    Ran { out: whole, status: Status::Fine }
 }
 
 /// A variable of the process's environment; the last one wins.

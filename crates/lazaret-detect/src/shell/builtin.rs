@@ -234,6 +234,11 @@ impl Shell<'_> {
         Done { out: Value::unknown(text.text.clone()), ..Done::with(Status::Unknown) }
     }
 
+    /// Reads a file before the script itself, as `BASH_ENV` asks for.
+    pub fn run_hook(&mut self, path: &str) {
+        self.source(&[Value::plain(path)], &Plan::default(), false, 1);
+    }
+
     fn source(&mut self, args: &[Value], plan: &Plan, piped: bool, line: u32) -> Done {
         let Some(path) = args.first() else { return Done::with(Status::False) };
         let because = self.because(line);

@@ -4,6 +4,7 @@ use lazaret_model::{BehaviourKind, FileOp};
 
 use super::super::paper::Paper;
 use super::super::process::absolute;
+use super::output;
 use crate::shell::{Fetched, Hand, Held, Start, Value, World};
 use std::rc::Rc;
 
@@ -24,10 +25,11 @@ pub(crate) fn effects(paper: &mut Paper<'_>, start: &Start, name: &str) {
         "cp" | "mv" | "install" | "ln" | "rsync" => hand.copy(args),
         "dd" => {
             let value = |key: &str| args.iter().find_map(|v| v.text.strip_prefix(key).map(str::to_owned));
-            let content = match value("if=") {
+            let plain: Vec<Value> = args.iter().filter(|v| !v.text.starts_with("of=")).cloned().collect();
+            let content = hand.computed("dd", &plain).unwrap_or_else(|| match value("if=") {
                 Some(path) => hand.content(&path),
                 None => start.input.value.clone().unwrap_or_else(|| Value::unknown("")),
-            };
+            });
             if let Some(path) = value("of=").filter(|p| p != "/dev/null") {
                 hand.write(&Value::sure(path), &content, false);
             }
@@ -46,8 +48,19 @@ pub(crate) fn effects(paper: &mut Paper<'_>, start: &Start, name: &str) {
                 let mut paths = operands(args, &["-e", "-f", "--expression"]);
                 let script = if scripted { None } else { paths.next() };
                 let shown = script.map(|s| s.text.clone());
-                for path in paths {
-                    hand.change(path, shown.clone());
+                let paths: Vec<Value> = paths.cloned().collect();
+                let own = |v: &Value| v.text.starts_with("-i") || v.text.starts_with("--in-place");
+                let mut words: Vec<Value> = args.iter().filter(|v| !own(v)).cloned().collect();
+                words.truncate(words.len().saturating_sub(paths.len()));
+                for word in &mut words {
+                    if matches!(word.text.as_str(), "-ri" | "-Ei" | "-ni") {
+                        word.text.truncate(2);
+                    }
+                }
+                for path in &paths {
+                    let whole: Vec<Value> = words.iter().chain([path]).cloned().collect();
+                    let after = hand.computed("sed", &whole);
+                    hand.change(path, shown.clone(), after);
                 }
             }
         }
@@ -95,9 +108,18 @@ pub(crate) fn effects(paper: &mut Paper<'_>, start: &Start, name: &str) {
             let fetched = archive.and_then(|a| hand.fetched(&a.text));
             hand.unpack(&dir, fetched);
         }
+        "openssl" | "xxd" | "uudecode" | "sort" | "base64" => hand.coded(args),
         "gunzip" | "bunzip2" | "unxz" | "gzip" | "xz" | "bzip2" | "zstd" | "upx" => {
+            let stays = args.iter().any(|v| v.text.starts_with('-') && v.text.contains('c'));
             for path in operands(args, &[]) {
                 let fetched = hand.fetched(&path.text);
+                let bare = [".gz", ".xz", ".bz2", ".tgz"].iter().find_map(|e| path.text.strip_suffix(e));
+                if let (None, Some(bare), false) = (&fetched, bare, stays) {
+                    if let Some(content) = hand.computed(name, &[Value::sure("-dc"), path.clone()]) {
+                        hand.write(&Value { text: bare.to_owned(), ..path.clone() }, &content, false);
+                    }
+                    continue;
+                }
                 if fetched.is_some() {
                     let place = absolute(&start.cwd, &path.text);
                     let bare = [".gz", ".xz", ".bz2", ".zst"].iter().find_map(|e| place.strip_suffix(e));
@@ -158,10 +180,73 @@ impl Worker<'_, '_, '_> {
         self.paper.state(kind, self.start.certainty, self.start.because.clone());
     }
 
-    /// A file is edited: what it holds afterwards is not computed.
-    fn change(&mut self, path: &Value, how: Option<String>) {
+    /// What a program puts out, where that can be computed.
+    fn computed(&mut self, name: &str, args: &[Value]) -> Option<Value> {
+        let start = self.start;
+        let context = output::Context {
+            args,
+            stdin: start.input.value.as_ref(),
+            cwd: &start.cwd,
+            root: true,
+            most: self.paper.limits.value_bytes,
+        };
+        let because = || start.because.clone();
+        if !self.paper.spend(1 + output::cost(name, args), &because) {
+            return None;
+        }
+        let paper = &mut *self.paper;
+        let mut read = |path: &str| match paper.peek(&absolute(&start.cwd, path), start.certainty) {
+            Held::Text(value) => Some(value),
+            _ => None,
+        };
+        output::of(name, &context, &mut read).filter(Value::is_known)
+    }
+
+    /// Programs that write what they make to a file that an argument names.
+    fn coded(&mut self, args: &[Value]) {
+        let mut rest = args.to_vec();
+        let option = ["-out", "-o", "--output"];
+        let target = match rest.iter().position(|v| option.contains(&v.text.as_str())) {
+            Some(at) if at + 1 < rest.len() => {
+                rest.remove(at);
+                rest.remove(at)
+            }
+            // `xxd -r -p in out`
+            _ if self.name == "xxd" => {
+                let files: Vec<Value> = operands(args, &["-c", "-g", "-l", "-s", "-o"]).cloned().collect();
+                let [_, out] = &files[..] else { return };
+                rest.retain(|v| v != out);
+                out.clone()
+            }
+            _ if self.name == "uudecode" => {
+                let Some(Held::Text(text)) = operands(args, &[]).next().map(|path| {
+                    let place = absolute(&self.start.cwd, &path.text);
+                    self.paper.peek(&place, self.start.certainty)
+                }) else {
+                    return;
+                };
+                let name =
+                    text.text.lines().find(|l| l.starts_with("begin")).and_then(|l| l.splitn(3, ' ').nth(2));
+                let Some(name) = name else { return };
+                Value::plain(name)
+            }
+            _ => return,
+        };
+        let name = self.name;
+        let content = self.computed(name, &rest).unwrap_or_else(|| Value::unknown(""));
+        let fetched = rest.iter().find_map(|v| self.fetched(&v.text));
+        self.write(&target, &Value { fetched, ..content }, false);
+    }
+
+    /// A file is edited, to something that may be known.
+    fn change(&mut self, path: &Value, how: Option<String>, after: Option<Value>) {
         self.file(FileOp::Write, path, how);
         let place = absolute(&self.start.cwd, &path.text);
+        if let Some(after) = after {
+            let fetched = self.paper.fetched(&place);
+            self.paper.put(&place, Some(after), fetched);
+            return;
+        }
         let fetched = self.paper.fetched(&place);
         if fetched.is_some() {
             self.paper.put(&place, None, fetched);
@@ -219,19 +304,13 @@ impl Worker<'_, '_, '_> {
             || paths.len() > 1
             || matches!(self.paper.stat(&place), Held::Directory);
         for source in paths.into_iter().take(64) {
-            let content = if self.name == "ln"
-                && args.iter().any(|v| v.text.starts_with('-') && v.text.contains('s'))
-            {
-                // What is written is a name; what is read there is the other file's content.
-                Value { text: source.text.clone(), ..self.content(&source.text) }
-            } else {
-                self.content(&source.text)
-            };
+            let content = self.content(&source.text);
             let name = crate::shell::program_name(source.text.trim_end_matches('/'));
             let path = if directory { format!("{place}/{name}") } else { place.clone() };
             let to = Value { text: path, ..target.clone() };
             self.write(&to, &content, false);
             let from = absolute(&self.start.cwd, &source.text);
+            self.paper.same_as(&absolute("/", &to.text), &from);
             // A directory of fetched files stays one under its new name.
             if let Some((_, fetched)) = self.paper.unpacked.iter().find(|(dir, _)| *dir == from).cloned() {
                 self.paper.unpacked.push((absolute("/", &to.text), fetched));

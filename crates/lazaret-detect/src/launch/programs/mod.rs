@@ -57,6 +57,35 @@ pub(super) fn runs_code(name: &str) -> bool {
         )
 }
 
+/// Whether a program turns text into other text, which is worth to know under another name.
+pub(super) fn is_coder(name: &str) -> bool {
+    matches!(
+        name,
+        "base64"
+            | "base32"
+            | "xxd"
+            | "od"
+            | "openssl"
+            | "gzip"
+            | "gunzip"
+            | "zcat"
+            | "bzip2"
+            | "xz"
+            | "cat"
+            | "tee"
+            | "dd"
+            | "sed"
+            | "tr"
+            | "rev"
+            | "awk"
+            | "head"
+            | "tail"
+            | "cut"
+            | "echo"
+            | "printf"
+    )
+}
+
 /// Whether a name says what the program does, whatever file it links to.
 pub(super) fn is_known(name: &str) -> bool {
     is_shell(name) || runs_code(name) || wrap::is_wrapper(name) || net::is_fetcher(name) || is_silent(name)

@@ -15,8 +15,25 @@ pub(crate) struct Inner {
     pub env: Vec<(String, Value)>,
     /// `xargs`: words of the input are further arguments.
     pub append_stdin: bool,
+    /// `xargs` and `parallel`: how words of the input, or of the arguments, are given to it.
+    pub spread: Option<Spread>,
     /// What feeds the inner program (`nc -e sh`).
     pub fed_by: Option<String>,
+}
+
+/// How words become arguments.
+#[derive(Debug, Default)]
+pub(crate) struct Spread {
+    /// What stands for the word (`-I {}`); behind the command where nothing does.
+    pub place: Option<String>,
+    /// Words for each start.
+    pub count: Option<usize>,
+    /// What parts the words, where it is not blanks.
+    pub delimiter: Option<char>,
+    /// The words, where they are arguments (`parallel … ::: a b`).
+    pub words: Option<Vec<Value>>,
+    /// Whether a shell reads the command.
+    pub by_shell: bool,
 }
 
 /// A wrapper by its options.
@@ -140,14 +157,55 @@ pub(crate) fn inner(name: &str, args: &[Value]) -> Option<Inner> {
         }
         "script" | "watch" | "screen" | "tmux" => in_terminal(name, args),
         "xargs" => {
-            let at =
-                skip(args, &["-n", "-I", "-P", "-L", "-s", "-d", "-a", "-E", "--max-args", "--max-procs"]);
+            let with_value = [
+                "-n",
+                "-I",
+                "-P",
+                "-L",
+                "-s",
+                "-d",
+                "-a",
+                "-E",
+                "--max-args",
+                "--max-procs",
+                "--replace",
+                "--delimiter",
+            ];
+            let at = skip(args, &with_value);
+            let options = &args[..at.min(args.len())];
             let command = if at < args.len() { argv(at) } else { vec![Value::sure("echo")] };
-            Some(Inner { argv: command, may: true, append_stdin: true, ..Inner::default() })
+            let value = |short: &str, long: &str| {
+                let own = options.iter().find_map(|v| v.text.strip_prefix(short));
+                match own {
+                    Some("") | None => value_of(options, &[short, long]),
+                    Some(own) => Some(own.to_owned()),
+                }
+            };
+            let delimiter =
+                value("-d", "--delimiter").map(|d| crate::shell::ansi(&d).chars().next().unwrap_or('\0'));
+            let nul = options
+                .iter()
+                .any(|v| matches!(v.text.as_str(), "-0" | "--null") || v.text.starts_with("-0"));
+            let bare = options.iter().any(|v| v.text == "-i").then(|| "{}".to_owned());
+            let spread = Spread {
+                place: value("-I", "--replace").or(bare),
+                count: value("-n", "--max-args")
+                    .or_else(|| value("-L", "--max-lines"))
+                    .and_then(|n| n.parse().ok()),
+                delimiter: delimiter.or(nul.then_some('\0')),
+                ..Spread::default()
+            };
+            Some(Inner { argv: command, spread: Some(spread), append_stdin: true, ..Inner::default() })
         }
         "parallel" => {
-            let at = skip(args, &["-j", "-n", "-N", "--jobs"]);
-            Some(Inner { may: true, append_stdin: true, ..plain(at)? })
+            let at = skip(args, &["-j", "-n", "-N", "--jobs", "--max-args", "--delay", "--timeout"]);
+            let rest = args.get(at..).unwrap_or_default();
+            let own = rest.iter().position(|v| v.text == ":::");
+            let command = rest[..own.unwrap_or(rest.len())].to_vec();
+            let words = own.map(|at| rest[at + 1..].to_vec());
+            let place = command.iter().any(|v| v.text.contains("{}")).then(|| "{}".to_owned());
+            let spread = Spread { place, words, by_shell: true, count: Some(1), ..Spread::default() };
+            Some(Inner { argv: command, spread: Some(spread), append_stdin: true, ..Inner::default() })
         }
         "start-stop-daemon" => {
             if !args.iter().any(|v| matches!(v.text.as_str(), "--start" | "-S")) {
