@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let out = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("cargo set no OUT_DIR")?);
     fs::write(out.join("rules.bin"), packed.finish()?)?;
-    println!("cargo::rustc-env=LAZARET_DETECT_CODE={:016x}", code(Path::new("src"))?);
+    println!("cargo::rustc-env=LAZARET_DETECT_CODE={:016x}", code(&[Path::new("src"), Path::new("data")])?);
     fs::write(out.join("checks.rs"), checks(Path::new("src/checks"))?)?;
     Ok(())
 }
@@ -75,10 +75,12 @@ fn collect(directory: &Path, files: &mut Vec<PathBuf>) -> Result<(), Box<dyn Err
 }
 
 /// A number that changes with the code. It keys what is remembered, it proves nothing.
-fn code(folder: &Path) -> Result<u64, Box<dyn Error>> {
-    println!("cargo::rerun-if-changed={}", folder.display());
+fn code(folders: &[&Path]) -> Result<u64, Box<dyn Error>> {
     let mut files = Vec::new();
-    let mut folders = vec![folder.to_owned()];
+    let mut folders: Vec<PathBuf> = folders.iter().map(|folder| folder.to_path_buf()).collect();
+    for folder in &folders {
+        println!("cargo::rerun-if-changed={}", folder.display());
+    }
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();

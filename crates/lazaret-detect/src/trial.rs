@@ -66,7 +66,11 @@ pub fn try_recipe(pack: &Pack, recipe: &Recipe) -> ImageReport {
     }
     let digest: Digest = digest_of(Algorithm::Sha256, format!("{:?}", recipe.config).as_bytes());
     let image = Image {
-        pinned: PinnedRef { repository: "oci:example".into(), tag: None, digest: digest.clone() },
+        pinned: PinnedRef {
+            repository: recipe.name.clone().unwrap_or_else(|| "oci:example".to_owned()),
+            tag: None,
+            digest: digest.clone(),
+        },
         manifest: digest.clone(),
         config_digest: digest,
         platform: Some(recipe.platform.clone()),

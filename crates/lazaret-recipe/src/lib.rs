@@ -32,6 +32,7 @@
 //! |---|---|
 //! | `PLATFORM os/arch[/variant]` | default `linux/amd64`; write it first, `ELF` takes its machine from it |
 //! | `CREATED 2024-01-01T00:00:00Z` | creation time; also the default time of files and steps |
+//! | `NAME repository` | the name that it goes by in a registry, without tag |
 //! | `AUTHOR text` | the configuration's `author` |
 //! | `BUILDER buildkit\|classic\|none` | how the steps look that configuration directives leave in the history (`none`: they leave none); applies to the lines below it |
 //! | `LAYER [@time] text` | starts a layer whose history step is `text`; without a text it is a `COPY`; `LAYER -` has no step. Files before the first `LAYER` are a first layer of their own |
@@ -93,6 +94,8 @@ pub struct Recipe {
     /// The command by which somebody starts this image, where the launch and not the image is
     /// guilty.
     pub run: Option<String>,
+    /// The repository that it goes by in a registry, where `NAME` says so.
+    pub name: Option<String>,
 }
 
 /// A layer of a recipe.

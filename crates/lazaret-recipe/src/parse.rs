@@ -35,6 +35,7 @@ struct State {
     steps: Vec<(usize, usize)>,
     builder: Builder,
     run: Option<String>,
+    name: Option<String>,
 }
 
 pub(crate) fn parse(text: &str) -> Result<Recipe, RecipeError> {
@@ -45,6 +46,7 @@ pub(crate) fn parse(text: &str) -> Result<Recipe, RecipeError> {
         steps: Vec::new(),
         builder: Builder::BuildKit,
         run: None,
+        name: None,
     };
     for directive in directives(text.lines().enumerate().map(|(i, line)| (i + 1, line)))? {
         state.apply(&directive)?;
@@ -102,6 +104,8 @@ impl State {
                 rest.clone_into(&mut self.config.created);
             }
             "AUTHOR" => rest.clone_into(&mut self.config.author),
+            "NAME" if rest.is_empty() => return Err(directive.error("NAME needs a repository")),
+            "NAME" => self.name = Some(rest.to_owned()),
             "RUNARGS" if rest.is_empty() => return Err(directive.error("RUNARGS needs a command")),
             "RUNARGS" => self.run = Some(rest.to_owned()),
             _ => {
@@ -215,7 +219,13 @@ impl State {
             }
             draft.layer
         });
-        Ok(Recipe { layers: layers.collect(), config: self.config, platform: self.platform, run: self.run })
+        Ok(Recipe {
+            layers: layers.collect(),
+            config: self.config,
+            platform: self.platform,
+            run: self.run,
+            name: self.name,
+        })
     }
 }
 

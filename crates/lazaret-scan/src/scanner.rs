@@ -146,6 +146,7 @@ impl Scanner {
             judged.push(report);
             complete &= whole;
         }
+        lazaret_detect::compare_platforms(&mut judged);
         let verdict = worst(&judged);
         // Without a folder of the user's there is nothing to say, and no worker need be asked.
         let rule_packs = match self.settings.worker.rules.is_empty() {
