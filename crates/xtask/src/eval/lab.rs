@@ -32,7 +32,7 @@ pub(crate) fn regression() -> Result<()> {
 fn judge() -> Result<Vec<Scored>> {
     let folder = tempfile::Builder::new().prefix("lazaret-eval-").tempdir()?;
     lazaret_lab::build(folder.path())?;
-    judge_all(manifest::read(folder.path())?)
+    judge_all(manifest::read(folder.path())?, &[])
 }
 
 fn write(scored: &[Scored]) -> Result<()> {
@@ -103,7 +103,7 @@ mod tests {
             kind: Kind::Image,
             others: Vec::new(),
         };
-        let judged = Judged::Told { outcome, findings: Vec::new(), gaps: Vec::new() };
+        let judged = Judged::Told { outcome, findings: Vec::new(), gaps: Vec::new(), behaviours: Vec::new() };
         Scored { case, judged, took: Duration::ZERO }
     }
 

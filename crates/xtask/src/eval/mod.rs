@@ -21,7 +21,8 @@ use manifest::Case;
 use score::{Figures, Scored};
 use stage::{Judged, Stage};
 
-const USAGE: &str = "usage: cargo xtask eval [--half tune|report] [--set NAME] [--json FILE] [--brief] DIR…
+const USAGE: &str = "usage: cargo xtask eval [--half tune|report] [--set NAME] [--rules DIR]
+                        [--json FILE] [--brief] DIR…
        cargo xtask eval --lab [--write-baseline] [--json FILE]";
 
 /// What was asked for.
@@ -31,6 +32,8 @@ struct Options {
     /// Only cases whose column `half` says so.
     half: Option<String>,
     set: Option<String>,
+    /// Rules beside the built-in ones.
+    rules: Vec<PathBuf>,
     json: Option<PathBuf>,
     /// Figures only, no list of wrong cases.
     brief: bool,
@@ -48,6 +51,7 @@ impl Options {
             match word.as_str() {
                 "--half" => options.half = Some(value()?),
                 "--set" => options.set = Some(value()?),
+                "--rules" => options.rules.push(value()?.into()),
                 "--json" => options.json = Some(value()?.into()),
                 "--brief" => options.brief = true,
                 "--lab" => options.lab = true,
@@ -81,7 +85,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         cases.extend(manifest::read(folder)?);
     }
     cases.retain(|case| options.wants(case));
-    let scored = judge_all(cases)?;
+    let scored = judge_all(cases, &options.rules)?;
     report(&scored, &options)
 }
 
@@ -96,8 +100,8 @@ fn report(scored: &[Scored], options: &Options) -> Result<()> {
 }
 
 /// Judges cases on all processors, in the order of the list.
-fn judge_all(cases: Vec<Case>) -> Result<Vec<Scored>> {
-    let pack = Pack::load(&[], None)?;
+fn judge_all(cases: Vec<Case>, rules: &[PathBuf]) -> Result<Vec<Scored>> {
+    let pack = Pack::load(rules, None)?;
     let program = program()?;
     let stage = Stage::new(&pack, &program)?;
     let next = AtomicUsize::new(0);

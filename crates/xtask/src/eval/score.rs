@@ -222,9 +222,9 @@ pub(crate) fn document(scored: &[Scored], figures: &Figures) -> Value {
     let cases: Vec<Value> = scored
         .iter()
         .map(|one| {
-            let gaps = match &one.judged {
-                Judged::Told { gaps, .. } => gaps.clone(),
-                Judged::Not(reason) => vec![reason.clone()],
+            let (gaps, behaviours) = match &one.judged {
+                Judged::Told { gaps, behaviours, .. } => (gaps.clone(), behaviours.clone()),
+                Judged::Not(reason) => (vec![reason.clone()], Vec::new()),
             };
             let findings: Vec<Value> = one
                 .findings()
@@ -245,6 +245,7 @@ pub(crate) fn document(scored: &[Scored], figures: &Figures) -> Value {
                 "milliseconds": one.took.as_secs_f64() * 1e3,
                 "findings": findings,
                 "gaps": gaps,
+                "behaviours": behaviours,
                 "columns": one.case.others.iter().cloned().collect::<BTreeMap<_, _>>(),
             })
         })
@@ -286,7 +287,12 @@ mod tests {
                 kind: Kind::Script,
                 others: Vec::new(),
             },
-            judged: Judged::Told { outcome, findings: findings.collect(), gaps: Vec::new() },
+            judged: Judged::Told {
+                outcome,
+                findings: findings.collect(),
+                gaps: Vec::new(),
+                behaviours: Vec::new(),
+            },
             took: Duration::from_millis(1),
         }
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use lazaret_detect::{Pack, Weight, try_recipe, weight};
-use lazaret_model::{EntryPath, FileKind, ImageReport, Outcome};
+use lazaret_model::{Behaviour, BehaviourKind, EntryPath, FileKind, ImageReport, Outcome};
 use lazaret_recipe::{Recipe, RecipeFile, RecipeLayer};
 use serde_json::Value;
 
@@ -48,7 +48,13 @@ const LINKS: &[(&str, &str)] = &[
 #[derive(Debug, Clone)]
 pub(crate) enum Judged {
     /// A verdict, and what it rests on.
-    Told { outcome: Outcome, findings: Vec<Told>, gaps: Vec<String> },
+    Told {
+        outcome: Outcome,
+        findings: Vec<Told>,
+        gaps: Vec<String>,
+        /// What it does, one line each.
+        behaviours: Vec<String>,
+    },
     /// Nothing judges this kind, or judging failed; the reason.
     Not(String),
 }
@@ -196,7 +202,31 @@ fn told(report: &ImageReport) -> Judged {
         outcome: report.verdict.outcome,
         findings: findings.collect(),
         gaps: report.gaps.iter().filter(|gap| gap.matters).map(ToString::to_string).collect(),
+        behaviours: report.behaviours.iter().map(line).collect(),
     }
+}
+
+/// A behaviour as one line.
+fn line(behaviour: &Behaviour) -> String {
+    let (phase, certainty) = (behaviour.phase.name(), behaviour.certainty);
+    let text = match &behaviour.kind {
+        BehaviourKind::Process { argv, image, fed_by, stdin, downloaded, .. } => {
+            let mut text = format!("runs {argv:?} as {}", image.as_deref().unwrap_or("?"));
+            if !fed_by.is_empty() {
+                text.push_str(&format!(" fed by {fed_by:?}"));
+            }
+            if let Some(stdin) = stdin {
+                text.push_str(&format!(" with {stdin:?}"));
+            }
+            if let Some(address) = downloaded {
+                text.push_str(&format!(" from {address}"));
+            }
+            text
+        }
+        BehaviourKind::File { op, path, content, by } => format!("{op:?} {path} by {by}: {content:?}"),
+        BehaviourKind::Network { host, port, url, by } => format!("{by} connects {host} {port:?} {url:?}"),
+    };
+    format!("{phase} {certainty:?} {text}")
 }
 
 /// The program's own report, all its images together.
@@ -225,7 +255,7 @@ fn read_report(document: &Value) -> Judged {
             gaps.extend(list(&image, "gaps").iter().map(|gap| text(&gap["detail"])));
         }
     }
-    Judged::Told { outcome, findings, gaps }
+    Judged::Told { outcome, findings, gaps, behaviours: Vec::new() }
 }
 
 #[cfg(test)]
