@@ -98,7 +98,10 @@ impl<'a> Stage<'a> {
             Kind::Binary => self.image("/usr/local/bin/server", bytes, &[]),
             _ => {
                 let interpreter = interpreter(&name, &bytes);
-                self.image(&format!("/usr/local/bin/{name}"), bytes, interpreter)
+                // Its own name would tell rules what it is, as no entry point's does.
+                let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+                let dot = if ending.is_empty() { "" } else { "." };
+                self.image(&format!("/usr/local/bin/entrypoint{dot}{ending}"), bytes, interpreter)
             }
         };
         let begun = Instant::now();
