@@ -3,7 +3,7 @@ use std::time::Instant;
 
 use lazaret_model::{Fact, FactKind, Gap, GapKind, Location};
 
-use crate::{Analyzer, Subject, analyzers, keep, unread};
+use crate::{Analyzer, Subject, analyzers, keep, unpack, unread};
 
 /// Matches byte rules against one content. Each worker thread has its own.
 pub type ByteScan<'a> = dyn FnMut(&Subject<'_>) -> Result<Vec<Fact>, String> + 'a;
@@ -56,7 +56,7 @@ impl Examiner {
     /// Names everything that decides which facts a content gives and whether it is kept, byte rules
     /// aside. Facts of another version are not comparable and are made anew.
     pub fn version(&self) -> String {
-        let mut out = format!("keep={} unread={}", keep::VERSION, unread::VERSION);
+        let mut out = format!("keep={} unread={} unpack={}", keep::VERSION, unread::VERSION, unpack::VERSION);
         for analyzer in self.analyzers.iter().chain([&self.last]) {
             out.push_str(&format!(" {}={}", analyzer.name(), analyzer.version()));
         }

@@ -26,6 +26,7 @@ mod shell;
 mod sigma;
 mod subject;
 mod trial;
+mod unpack;
 mod unread;
 mod view;
 

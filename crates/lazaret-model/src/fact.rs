@@ -107,6 +107,64 @@ pub enum FactKind {
         /// SHA-1.
         sha1: Option<[u8; 20]>,
     },
+    /// A packed program was unpacked in memory; what came out was looked at as its member
+    /// `(unpacked)`.
+    Unpacked {
+        /// The packer, as in [`FactKind::Elf`].
+        packer: String,
+        /// How it was compressed: `NRV2B`, `NRV2D`, `NRV2E`, `LZMA`, `deflate`.
+        method: String,
+        /// Bytes that came out.
+        size: u64,
+    },
+    /// Data stands after the last byte that a program's headers name.
+    Overlay {
+        /// Where it begins.
+        offset: u64,
+        /// How long it is.
+        size: u64,
+        /// What it is by its first bytes: `zip`, `gzip`, `pyinstaller`, `script`, `data`, …
+        kind: String,
+        /// Its entropy in hundredths of a bit per byte.
+        entropy: u16,
+    },
+    /// A whole program stands in another one.
+    EmbeddedProgram {
+        /// Where it begins.
+        offset: u64,
+        /// Its length by its own headers.
+        size: u64,
+    },
+    /// The build information that Go's linker puts into a program (`debug/buildinfo`).
+    GoBuild {
+        /// The version of Go.
+        go: String,
+        /// The package path of the program.
+        path: String,
+        /// The main module and its version.
+        module: (String, String),
+        /// The modules that it was built with, and their versions, at most 1,000.
+        modules: Vec<(String, String)>,
+        /// How it was built: `vcs.revision`, `-ldflags`, `GOOS`, …
+        settings: Vec<(String, String)>,
+    },
+    /// The list of crates that `cargo auditable` puts into a program; the program itself comes first.
+    RustCrates {
+        /// Names and versions, at most 2,000.
+        crates: Vec<(String, String)>,
+    },
+    /// Sets of functions that a program asks its libraries for, by what they are good for together:
+    /// `packet-capture`, `process-injection`, `kernel-module`, `program-from-memory`, `bpf`.
+    ElfImports {
+        /// The sets, sorted.
+        sets: Vec<String>,
+    },
+    /// Trend Micro's locality-sensitive hash (TLSH, 128 buckets, one byte of checksum): contents with
+    /// hashes that are near are alike.
+    FuzzyHash {
+        /// `T1` and 70 hexadecimal digits.
+        tlsh: String,
+    },
 }
 
 /// A kind of text, by content first and name second.

@@ -4,6 +4,8 @@
 
 use lazaret_model::Platform;
 
+use crate::nrv;
+
 /// What an inert program looks like.
 #[derive(Default)]
 pub(crate) struct ElfSpec {
@@ -117,7 +119,13 @@ fn noise(seed: u64, length: usize) -> Vec<u8> {
 }
 
 fn strings(lines: &[&str]) -> Vec<u8> {
-    lines.iter().flat_map(|line| line.bytes().chain([0])).collect()
+    lines.iter().flat_map(|line| raw(line).unwrap_or_else(|| line.bytes().chain([0]).collect())).collect()
+}
+
+/// The bytes of a line that is written `\xHH\xHH…`: they stand as they are, without a zero after them.
+fn raw(line: &str) -> Option<Vec<u8>> {
+    let digits = line.strip_prefix("\\x")?.split("\\x");
+    digits.map(|two| u8::from_str_radix(two, 16).ok().filter(|_| two.len() == 2)).collect()
 }
 
 /// Builds the file.
@@ -132,23 +140,34 @@ const HEADER: usize = 64;
 const PROGRAM_HEADER: usize = 56;
 const BASE: u64 = 0x40_0000;
 
-/// What a packer leaves: two segments, no sections, the packer's info block after the program
-/// headers, then bytes without a pattern.
+/// What UPX leaves: two segments, no sections, the packer's info blocks after the program headers, the
+/// blocks of the packed program, then bytes without a pattern in the place of the loader. The program
+/// in it is the one that the same recipe gives unpacked.
 fn packed(spec: &ElfSpec, magic: [u8; 4], lines: &[&str]) -> Vec<u8> {
-    let body = strings(lines);
-    let length = (body.len() + spec.noise).max(4096);
-    let seed =
-        body.iter().fold(0xcbf2_9ce4_8422_2325_u64, |h, &b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+    let inner = plain(spec, lines);
+    let length = spec.noise.max(4096);
+    let seed = inner
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |h, &b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
     let start = HEADER + 2 * PROGRAM_HEADER;
     let mut image = vec![0; start];
     // l_info and p_info of UPX's loader: checksum, magic, loader size, version, format; program id,
-    // file size, block size.
+    // file size, block size. Who overwrites the magic overwrites the sizes as well.
+    let size = if magic == *b"UPX!" { inner.len() as u32 } else { 0 };
     image.extend([0x5a, 0x3c, 0x81, 0x77]);
     image.extend(magic);
     image.extend([0xf4, 0x07, 0x0d, 0x16]);
     image.extend([0, 0, 0, 0]);
-    image.extend((length as u32 * 3).to_le_bytes());
-    image.extend((length as u32 * 3).to_le_bytes());
+    image.extend(size.to_le_bytes());
+    image.extend(size.to_le_bytes());
+    let segments = usize::from(u16::from_le_bytes([inner[56], inner[57]]));
+    let headers = HEADER + segments * PROGRAM_HEADER;
+    for part in [&inner[..headers], &inner[headers..]] {
+        image.extend(block(part));
+    }
+    image.extend([0; 4]);
+    image.extend(magic);
+    image.extend([0; 4]);
     image.extend(noise(seed, length));
     let code = image.len() as u64;
     image.extend(spec.machine.exit());
@@ -161,11 +180,23 @@ fn packed(spec: &ElfSpec, magic: [u8; 4], lines: &[&str]) -> Vec<u8> {
     let total = image.len() as u64;
     let mut heads = Vec::new();
     program_header(&mut heads, 1, 5, 0, BASE, total, total, 0x1000);
-    program_header(&mut heads, 1, 6, 0, BASE + 0x20_0000, 0, length as u64 * 3, 0x1000);
+    program_header(&mut heads, 1, 6, 0, BASE + 0x20_0000, 0, inner.len() as u64, 0x1000);
     let file = file_header(spec, 2, BASE + code, 2, 0, 0, 0);
     image[..HEADER].copy_from_slice(&file);
     image[HEADER..start].copy_from_slice(&heads);
     image
+}
+
+/// A block of a packed program: size unpacked, size packed, method (2: NRV2B, words of 32 bits), no
+/// filter; what does not get smaller is stored.
+fn block(part: &[u8]) -> Vec<u8> {
+    let packed = nrv::pack(part);
+    let data = if packed.len() < part.len() { &packed } else { part };
+    let mut out = (part.len() as u32).to_le_bytes().to_vec();
+    out.extend((data.len() as u32).to_le_bytes());
+    out.extend([2, 0, 0, 0]);
+    out.extend(data);
+    out
 }
 
 /// One section, in file order.

@@ -77,6 +77,7 @@ mod archive;
 mod elf;
 mod entries;
 mod lines;
+mod nrv;
 mod parse;
 mod tar;
 

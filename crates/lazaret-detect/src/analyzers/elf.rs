@@ -7,7 +7,11 @@ use object::{Endianness, ReadRef};
 
 use crate::{Analyzer, Subject};
 
+mod built;
 mod packer;
+mod symbols;
+
+pub(crate) use packer::entropy;
 
 /// States what an ELF file is.
 ///
@@ -23,7 +27,7 @@ impl Analyzer for Elf {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn wants(&self, subject: &Subject<'_>) -> bool {
@@ -33,12 +37,12 @@ impl Analyzer for Elf {
     fn analyze(&self, subject: &Subject<'_>, facts: &mut Vec<Fact>) -> Result<(), String> {
         let bytes = subject.bytes;
         let Some((wide, endian)) = layout(bytes) else { return Ok(()) };
-        let kind = if wide {
+        let kinds = if wide {
             read::<FileHeader64<Endianness>>(bytes, endian, subject.is_whole())
         } else {
             read::<FileHeader32<Endianness>>(bytes, endian, subject.is_whole())
         };
-        facts.extend(kind.map(|kind| subject.fact(kind)));
+        facts.extend(kinds.into_iter().map(|kind| subject.fact(kind)));
         Ok(())
     }
 }
@@ -228,13 +232,9 @@ fn gnu_symbol_count(table: &[u8], wide: bool, endian: Endianness) -> Option<u64>
     Some(symbol as u64 + 1)
 }
 
-fn read<H: FileHeader<Endian = Endianness>>(
-    bytes: &[u8],
-    endian: Endianness,
-    whole: bool,
-) -> Option<FactKind> {
+fn read<H: FileHeader<Endian = Endianness>>(bytes: &[u8], endian: Endianness, whole: bool) -> Vec<FactKind> {
     // Not `H::parse`, which refuses what the kernel does not look at.
-    let header: &H = bytes.read_at::<H>(0).ok()?;
+    let Ok(header) = bytes.read_at::<H>(0) else { return Vec::new() };
     let segments = Segments::read(header, endian, bytes);
     let dynamic = Dynamic::read::<H>(&segments, endian, bytes);
     let sections = Sections::read(header, endian, bytes, whole);
@@ -278,7 +278,9 @@ fn read<H: FileHeader<Endian = Endianness>>(
     } else {
         Vec::new()
     };
-    Some(FactKind::Elf {
+    let sets = if runs { symbols::sets::<H>(&dynamic, endian) } else { Vec::new() };
+    let go = executable.then(|| built::go(bytes, &|address| segments.at(address), endian)).flatten();
+    let mut facts = vec![FactKind::Elf {
         bits: if H::is_type_64_sized() { 64 } else { 32 },
         machine: machine(header.e_machine(endian).0),
         executable,
@@ -289,6 +291,62 @@ fn read<H: FileHeader<Endian = Endianness>>(
         damaged_sections: sections.damaged,
         entropy,
         hooks,
+    }];
+    if !sets.is_empty() {
+        facts.push(FactKind::ElfImports { sets });
+    }
+    facts.extend(go);
+    facts.extend(sections.crates.and_then(built::rust));
+    facts
+}
+
+/// Where the bytes end that the headers of a program name; None where `bytes` begins with no header.
+/// It may lie beyond the end of the file.
+pub(crate) fn elf_end(bytes: &[u8]) -> Option<usize> {
+    let (wide, endian) = layout(bytes)?;
+    if wide {
+        extent::<FileHeader64<Endianness>>(bytes, endian)
+    } else {
+        extent::<FileHeader32<Endianness>>(bytes, endian)
+    }
+}
+
+fn extent<H: FileHeader<Endian = Endianness>>(bytes: &[u8], endian: Endianness) -> Option<usize> {
+    let header: &H = bytes.read_at::<H>(0).ok()?;
+    let mut end = std::mem::size_of::<H>() as u64;
+    let mut note = |offset: u64, size: u64| end = end.max(offset.saturating_add(size));
+    let size = std::mem::size_of::<H::ProgramHeader>() as u64;
+    let (table, count): (u64, u64) = (header.e_phoff(endian).into(), header.e_phnum(endian).into());
+    note(table, count * size);
+    for index in 0..count {
+        let Ok(segment) = bytes.read_at::<H::ProgramHeader>(table.checked_add(index * size)?) else { break };
+        note(segment.p_offset(endian).into(), segment.p_filesz(endian).into());
+    }
+    let (table, count): (u64, u64) = (header.e_shoff(endian).into(), header.e_shnum(endian).into());
+    if table > 0 {
+        let size = std::mem::size_of::<H::SectionHeader>() as u64;
+        note(table, count * size);
+        for index in 0..count {
+            let Ok(section) = bytes.read_at::<H::SectionHeader>(table.checked_add(index * size)?) else {
+                break;
+            };
+            let kind = section.sh_type(endian);
+            if kind != elf::SHT_NOBITS && kind != elf::SHT_NULL {
+                note(section.sh_offset(endian).into(), section.sh_size(endian).into());
+            }
+        }
+    }
+    usize::try_from(end).ok()
+}
+
+/// The packer of a program, as [`FactKind::Elf`] names it; None for what is no program.
+pub(crate) fn elf_packer(subject: &Subject<'_>) -> Option<Option<String>> {
+    let mut facts = Vec::new();
+    // It never fails.
+    let _ = Elf.wants(subject).then(|| Elf.analyze(subject, &mut facts));
+    facts.into_iter().find_map(|fact| match fact.kind {
+        FactKind::Elf { packer, .. } => Some(packer),
+        _ => None,
     })
 }
 
@@ -299,6 +357,8 @@ struct Sections<'a> {
     stripped: bool,
     damaged: bool,
     go_names: &'a [u8],
+    /// The list of crates that `cargo auditable` leaves.
+    crates: Option<&'a [u8]>,
 }
 
 impl<'a> Sections<'a> {
@@ -308,7 +368,7 @@ impl<'a> Sections<'a> {
         bytes: &'a [u8],
         whole: bool,
     ) -> Self {
-        let none = Self { code: false, stripped: true, damaged: false, go_names: &[] };
+        let none = Self { code: false, stripped: true, damaged: false, go_names: &[], crates: None };
         let start: u64 = header.e_shoff(endian).into();
         if start == 0 {
             // A count without a table is what some tools leave when they cut the table off.
@@ -330,6 +390,7 @@ impl<'a> Sections<'a> {
         let mut code = false;
         let mut outside = 0usize;
         let mut go_names: &[u8] = &[];
+        let mut crates = None;
         for section in sections {
             let kind = section.sh_type(endian);
             let end = section.sh_offset(endian).into().checked_add(section.sh_size(endian).into());
@@ -346,11 +407,14 @@ impl<'a> Sections<'a> {
             code |= kind == elf::SHT_PROGBITS
                 && section.sh_flags(endian).contains(elf::SHF_EXECINSTR)
                 && section.sh_size(endian).into() >= 16;
+            if name.starts_with(b".dep-v0\0") {
+                crates = Some(slice(bytes, section.sh_offset(endian).into(), section.sh_size(endian).into()));
+            }
             if name == b".gopclntab\0" {
                 go_names = slice(bytes, section.sh_offset(endian).into(), section.sh_size(endian).into());
             }
         }
-        Self { code, stripped, damaged: whole && outside > 0, go_names }
+        Self { code, stripped, damaged: whole && outside > 0, go_names, crates }
     }
 }
 

@@ -79,7 +79,7 @@ impl Analyzer for Hash {
                 | FactKind::MinerConfig { .. }
                 | FactKind::ArchiveOddity { .. } => worth = true,
                 FactKind::Sha256(_) => return Ok(()),
-                FactKind::Archive { .. } | FactKind::PackageDigests { .. } => {}
+                _ => {}
             }
         }
         let worth = worth || subject.mode & 0o111 != 0 && !library;
@@ -89,12 +89,53 @@ impl Analyzer for Hash {
             let sha1 = (libc != Libc::Gnu).then(|| Sha1::digest(subject.bytes).into());
             facts.push(subject.fact(FactKind::PackageDigests { md5, sha1 }));
         }
+        if worth && is_unlikely_packaged(subject, facts) {
+            facts.extend(fuzzy(subject.bytes).map(|tlsh| subject.fact(FactKind::FuzzyHash { tlsh })));
+        }
         if worth {
             let digest: [u8; 32] = Sha256::digest(subject.bytes).into();
             facts.push(subject.fact(FactKind::Sha256(Digest::sha256(&digest))));
         }
         Ok(())
     }
+}
+
+/// The largest content of which a fuzzy hash is made though nothing was seen in it.
+const LARGEST_FUZZY: usize = 8 << 20;
+
+/// Whether a program or script is worth a fuzzy hash. It costs ten times what SHA-256 does, so what a
+/// package most likely brought is left out. Who owns a file is known only once all layers were read;
+/// here its place and its look must do: packages put programs into the directories of the system, and
+/// those are linked with libraries, have their names stripped and are not packed. What a byte rule
+/// matched or an indicator stands in always has one.
+fn is_unlikely_packaged(subject: &Subject<'_>, facts: &[Fact]) -> bool {
+    let mut program = false;
+    let mut plain = true;
+    for fact in facts.iter().filter(|fact| fact.inside == subject.inside) {
+        match &fact.kind {
+            FactKind::ByteMatch { .. } | FactKind::Indicator(_) | FactKind::MinerConfig { .. } => {
+                return true;
+            }
+            FactKind::Elf { executable, needed, stripped, packer, damaged_sections, hooks, .. } => {
+                program |= *executable || !hooks.is_empty();
+                plain &= !needed.is_empty() && *stripped && packer.is_none() && !damaged_sections;
+            }
+            FactKind::Text { kind, shebang } => program |= shebang.is_some() && is_script(*kind),
+            _ => {}
+        }
+    }
+    let of_system = {
+        let raw = subject.path.as_bytes();
+        let dirs: [&[u8]; 6] = [b"usr/", b"bin/", b"sbin/", b"lib/", b"lib64/", b"etc/"];
+        dirs.iter().any(|dir| raw.starts_with(dir)) && !raw.starts_with(b"usr/local/")
+    };
+    program && subject.bytes.len() <= LARGEST_FUZZY && !(of_system && plain)
+}
+
+/// TLSH in its standard form; None for what is too short or too even.
+fn fuzzy(bytes: &[u8]) -> Option<String> {
+    let hash = tlsh2::TlshDefaultBuilder::build_from(bytes)?.hash();
+    String::from_utf8(hash.to_vec()).ok()
 }
 
 #[cfg(test)]

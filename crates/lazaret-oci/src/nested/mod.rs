@@ -131,6 +131,17 @@ impl NestedBudget {
         self.entries.load(Ordering::Relaxed)
     }
 
+    /// Counts bytes that somebody else took out of a content of this layer; the limit that was reached
+    /// by it, if one was.
+    pub fn take(&self, bytes: u64) -> Option<BudgetKind> {
+        self.spend(bytes)
+    }
+
+    /// Most bytes that one content may be held with.
+    pub fn whole_file(&self) -> u64 {
+        self.budget.whole_file
+    }
+
     fn spend(&self, bytes: u64) -> Option<BudgetKind> {
         let total = self.bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         (total > self.budget.nested_bytes).then_some(BudgetKind::NestedBytes).or_else(|| self.late())

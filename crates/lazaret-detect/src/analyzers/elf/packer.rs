@@ -85,7 +85,7 @@ fn upx_blocks(bytes: &[u8]) -> bool {
 ///
 /// Of large inputs sixteen evenly spaced pages are taken: enough to tell packed code from code, and
 /// the cost does not grow with the file.
-pub(super) fn entropy(bytes: &[u8]) -> u16 {
+pub(crate) fn entropy(bytes: &[u8]) -> u16 {
     const PAGE: usize = 4096;
     const PAGES: usize = 16;
     let mut counts = [0u32; 256];
