@@ -207,7 +207,12 @@ impl<'a> Case<'a> {
     /// The databases are the image's own: believe them where they make a guess weaker, never against
     /// proof.
     pub fn owner(&self, path: &EntryPath) -> Option<Owner<'_>> {
-        self.ownership().owner(self.view, path, &|found, sum| self.has_sum(found, sum))
+        let ownership = self.ownership();
+        ownership.owner(self.view, path, &|found, sum| self.has_sum(found, sum)).or_else(|| {
+            let found = self.view.resolve(path.as_bytes(), &EntryPath::default()).filter(Found::is_file)?;
+            let facts = self.facts_of(found.data_layer, &found.data.path);
+            ownership.owner_by_place(self.view, self.contents, &found.data.path, facts)
+        })
     }
 
     /// Files of the distribution's packages that were changed after installation, by path.

@@ -84,8 +84,8 @@ impl<'p> Inspector<'p> {
         nested: &NestedBudget,
         seen: &mut Inspected,
     ) {
-        self.one(subject, what, seen);
-        self.program(subject, what, nested, seen);
+        let packer = self.one(subject, what, seen);
+        self.program(subject, packer, what, nested, seen);
         if subject.is_whole()
             && let Some(format) = sniff(subject.bytes)
         {
@@ -104,38 +104,40 @@ impl<'p> Inspector<'p> {
                     bytes: member.bytes,
                     offset: member.offset,
                 };
-                self.one(&inner, what, seen);
-                self.program(&inner, what, nested, seen);
+                let packer = self.one(&inner, what, seen);
+                self.program(&inner, packer, what, nested, seen);
             });
             if what.analyze {
-                if !subject.inside.is_empty() {
-                    read.archives
-                        .iter_mut()
-                        .for_each(|a| a.inside.splice(..0, subject.inside.iter().cloned()).for_each(drop));
-                    read.gaps
-                        .iter_mut()
-                        .for_each(|g| g.inside.splice(..0, subject.inside.iter().cloned()).for_each(drop));
-                    read.oddities
-                        .iter_mut()
-                        .for_each(|o| o.0.splice(..0, subject.inside.iter().cloned()).for_each(drop));
+                // The walk knows only the archive; this one may itself stand in something.
+                let archives = read.archives.iter_mut().map(|archive| &mut archive.inside);
+                let gaps = read.gaps.iter_mut().map(|gap| &mut gap.inside);
+                let oddities = read.oddities.iter_mut().map(|(inside, _)| inside);
+                for inside in archives.chain(gaps).chain(oddities) {
+                    *inside = subject.inside.iter().cloned().chain(std::mem::take(inside)).collect();
                 }
                 seen.state(subject.path, read);
             }
         }
     }
 
-    /// What a packer hid in a program, and what was put into it.
+    /// What a packer hid in a program, and what was put into it; `packer` is None for what is no
+    /// program.
     fn program(
         &mut self,
         subject: &Subject<'_>,
+        packer: Option<Option<String>>,
         what: Inspection,
         nested: &NestedBudget,
         seen: &mut Inspected,
     ) {
-        if !subject.is_whole() || !subject.bytes.starts_with(b"\x7fELF") || !self.may_go_deeper(subject) {
+        let Some(packer) = packer.filter(|_| may_go_deeper(subject)) else { return };
+        if !subject.is_whole() {
+            if packer.is_some() && what.analyze {
+                let detail = "the program is packed, and too large to be unpacked in memory".to_owned();
+                seen.gaps.push(gap(subject, GapKind::Unsupported, detail));
+            }
             return;
         }
-        let Some(packer) = analyzers::elf_packer(subject) else { return };
         let most = usize::try_from(nested.whole_file()).unwrap_or(usize::MAX);
         let opened = unpack::open(subject, packer.as_deref(), most);
         if what.analyze {
@@ -159,12 +161,13 @@ impl<'p> Inspector<'p> {
         }
     }
 
-    /// Programs in programs end somewhere.
-    fn may_go_deeper(&self, subject: &Subject<'_>) -> bool {
-        subject.inside.iter().filter(|name| name.starts_with('(')).count() < PROGRAMS_DEEP
-    }
-
-    fn one(&mut self, subject: &Subject<'_>, what: Inspection, seen: &mut Inspected) {
+    /// Looks at one content and gives its packer, where it is a program.
+    fn one(
+        &mut self,
+        subject: &Subject<'_>,
+        what: Inspection,
+        seen: &mut Inspected,
+    ) -> Option<Option<String>> {
         let scanner = &mut self.scanner;
         let mut scan = |subject: &Subject<'_>| scanner.scan(subject);
         let examined = match (what.analyze, what.match_bytes) {
@@ -172,6 +175,10 @@ impl<'p> Inspector<'p> {
             (true, false) => self.examiner.examine(subject, None),
             (false, _) => self.examiner.examine_bytes(subject, &mut scan),
         };
+        let packer = examined.facts.iter().find_map(|fact| match &fact.kind {
+            FactKind::Elf { packer, .. } => Some(packer.clone()),
+            _ => None,
+        });
         for fact in examined.facts {
             if !what.analyze || matches!(fact.kind, FactKind::ByteMatch { .. }) {
                 seen.matches.push(fact);
@@ -181,5 +188,12 @@ impl<'p> Inspector<'p> {
         }
         seen.gaps.extend(examined.gaps);
         seen.keep |= examined.keep && subject.inside.is_empty();
+        // Where the analyzers are not asked, it is still to be known what to unpack.
+        packer.or_else(|| (!what.analyze).then(|| analyzers::elf_packer(subject)).flatten())
     }
+}
+
+/// Programs in programs end somewhere.
+fn may_go_deeper(subject: &Subject<'_>) -> bool {
+    subject.inside.iter().filter(|name| name.starts_with('(')).count() < PROGRAMS_DEEP
 }

@@ -46,7 +46,7 @@ pub(crate) fn keep(subject: &Subject<'_>, facts: &[Fact]) -> bool {
     if !top || subject.path.as_bytes().starts_with(PACKAGE_SCRIPTS) {
         return false;
     }
-    if is_start_file(subject.path) {
+    if is_start_file(subject.path) || subject.path.as_bytes().ends_with(b".dist-info/RECORD") {
         return true;
     }
     let Some(text) = text_content(subject.path, subject.inside, subject.mode, subject.bytes) else {

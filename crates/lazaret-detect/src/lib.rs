@@ -51,6 +51,7 @@ pub use policy::{Weight, verdict, weight};
 pub use sigma::{Event, Hit, HitPlace, SigmaRules};
 pub use subject::Subject;
 pub use trial::try_recipe;
+pub use unpack::open_program;
 pub use view::{Found, Removal, Removed, View};
 
 /// Changes with every line of this crate: what was judged by other code may be judged otherwise.

@@ -153,6 +153,16 @@ pub enum FactKind {
         /// Names and versions, at most 2,000.
         crates: Vec<(String, String)>,
     },
+    /// A Java archive names the coordinates under which Maven built it. The fact stands at the member
+    /// that says so.
+    JavaArtifact {
+        /// Group.
+        group: String,
+        /// Artifact.
+        artifact: String,
+        /// Version.
+        version: String,
+    },
     /// Sets of functions that a program asks its libraries for, by what they are good for together:
     /// `packet-capture`, `process-injection`, `kernel-module`, `program-from-memory`, `bpf`.
     ElfImports {

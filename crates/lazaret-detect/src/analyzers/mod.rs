@@ -4,6 +4,7 @@ mod elf;
 mod endpoint;
 mod hash;
 mod host;
+mod maven;
 mod miner_config;
 mod onion;
 mod pool;
@@ -27,6 +28,7 @@ pub(crate) fn built_in() -> Vec<Box<dyn Analyzer>> {
     vec![
         Box::new(text::Text),
         Box::new(elf::Elf),
+        Box::new(maven::Maven),
         Box::new(wallet::Wallets),
         Box::new(pool::Pools),
         Box::new(onion::Onions),

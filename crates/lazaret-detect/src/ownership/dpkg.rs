@@ -43,6 +43,7 @@ fn read_status(source: &Source<'_>, trace: &mut Trace<'_>, out: &mut Ownership) 
     let text = String::from_utf8_lossy(&bytes);
     let moved = diversions(source);
     let lists = Lists::of(source);
+    let versions = Versions::of(source);
     let mut missing = 0usize;
     for paragraph in paragraphs(&text).take(MOST_PACKAGES).filter(|paragraph| paragraph.installed) {
         let names = [paragraph.name.clone(), format!("{}:{}", paragraph.name, paragraph.architecture)];
@@ -56,9 +57,9 @@ fn read_status(source: &Source<'_>, trace: &mut Trace<'_>, out: &mut Ownership) 
         for state in states {
             let Some(files) = files(source, state, &paragraph.conffiles) else { continue };
             if history.last().is_none_or(|before| before.files != files) {
-                // The version of a lower state is not asked for: a list that changes with the version
-                // comes with the files themselves.
-                history.push(Version { layer: state.layer, version: paragraph.version.clone(), files });
+                let version = versions.at(state.layer, &paragraph.name);
+                let version = version.unwrap_or_else(|| paragraph.version.clone());
+                history.push(Version { layer: state.layer, version, files });
             }
         }
         let Some(last) = history.last() else {
@@ -81,6 +82,28 @@ fn read_status(source: &Source<'_>, trace: &mut Trace<'_>, out: &mut Ownership) 
     if missing > 0 {
         let detail = format!("{missing} installed packages have no list of their files");
         out.gaps.push(super::gap(found.data_layer, &path, detail));
+    }
+}
+
+/// The versions of all packages, as the status of each layer has them; lowest layer first.
+struct Versions(Vec<(usize, HashMap<String, String>)>);
+
+impl Versions {
+    fn of(source: &Source<'_>) -> Self {
+        let path = EntryPath::from(STATUS);
+        let states = source.view.layers().iter().enumerate().filter_map(|(layer, facts)| {
+            let entry = facts.entries.iter().rev().find(|entry| entry.path == path)?;
+            let bytes = source.contents.get(&entry.content?)?;
+            let text = String::from_utf8_lossy(&bytes);
+            let all = paragraphs(&text).take(MOST_PACKAGES).map(|p| (p.name, p.version)).collect();
+            Some((layer, all))
+        });
+        Self(states.collect())
+    }
+
+    /// The version of a package once `layer` was built.
+    fn at(&self, layer: usize, name: &str) -> Option<String> {
+        self.0.iter().rev().find(|(number, _)| *number <= layer)?.1.get(name).cloned()
     }
 }
 

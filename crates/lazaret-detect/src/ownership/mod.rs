@@ -7,12 +7,14 @@
 mod apk;
 mod dpkg;
 mod history;
+mod language;
 mod rpm;
 mod trace;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use lazaret_model::{ContentId, EntryPath, FileKind, Gap, GapKind, Location};
+use lazaret_model::{ContentId, EntryPath, Fact, FileKind, Gap, GapKind, Location};
 use md5::{Digest as _, Md5};
 use sha1::Sha1;
 use sha2::Sha256;
@@ -85,9 +87,9 @@ pub enum State {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner<'a> {
     /// Name of the package.
-    pub package: &'a str,
+    pub package: Cow<'a, str>,
     /// Its version, as the manager writes it.
-    pub version: &'a str,
+    pub version: Cow<'a, str>,
     /// Who installed it.
     pub manager: Manager,
     /// What became of the file.
@@ -193,13 +195,14 @@ fn gap(layer: usize, path: &EntryPath, detail: impl Into<String>) -> Gap {
 
 impl Ownership {
     /// Reads every package database of the image.
-    pub(crate) fn of(view: &View<'_>, contents: &dyn Contents) -> Self {
+    pub fn of(view: &View<'_>, contents: &dyn Contents) -> Self {
         let source = Source { view, contents };
         let mut out = Self { aliases: Aliases::of(view), ..Self::default() };
         let mut trace = Trace::new(view);
         dpkg::read(&source, &mut trace, &mut out);
         apk::read(&source, &mut trace, &mut out);
         rpm::read(&source, &mut trace, &mut out);
+        language::read_pip(&source, &mut out);
         for removed in view.removed() {
             if removed.entry.kind == FileKind::File && out.claims.contains_key(&removed.entry.path) {
                 let states = out.hidden.entry(removed.entry.path.clone()).or_default();
@@ -213,6 +216,18 @@ impl Ownership {
     /// Adds a package. Of two claims on one path the later stands.
     fn add(&mut self, package: Package) {
         self.add_moved(package, |_| None);
+    }
+
+    /// Adds a package of a language: what the distribution's packages own stays theirs.
+    fn add_unless_owned(&mut self, package: Package) {
+        let number = self.packages.len() as u32;
+        for (at, listed) in package.files.iter().enumerate() {
+            if self.claims.len() >= MOST_CLAIMS {
+                break;
+            }
+            self.claims.entry(self.aliases.real(&listed.path)).or_insert((number, at as u32));
+        }
+        self.packages.push(package);
     }
 
     /// Adds a package some of whose files are elsewhere than its list says.
@@ -264,6 +279,17 @@ impl Ownership {
         let (package, listed, path) = self.claim(view, path)?;
         let state = self.state(view, package, listed, &path, agrees);
         Some(owner(package, listed, state.map_or(State::Unverified, |seen| seen.state)))
+    }
+
+    /// The owner by where a file lies or what it says of itself.
+    pub(crate) fn owner_by_place(
+        &self,
+        view: &View<'_>,
+        contents: &dyn Contents,
+        path: &EntryPath,
+        facts: &[&Fact],
+    ) -> Option<Owner<'_>> {
+        language::owner(view, contents, path, facts)
     }
 
     /// What became of a listed file; None where it is no regular file.
@@ -334,8 +360,8 @@ impl Ownership {
 
 fn owner<'a>(package: &'a Package, listed: &Listed, state: State) -> Owner<'a> {
     Owner {
-        package: &package.name,
-        version: &package.version,
+        package: Cow::Borrowed(&package.name),
+        version: Cow::Borrowed(&package.version),
         manager: package.manager,
         state,
         config: listed.config,

@@ -47,7 +47,11 @@ impl Small {
         let view = View::new(&self.layers.iter().collect::<Vec<_>>());
         let ownership = Ownership::of(&view, &self.contents);
         let agrees = |found: &Found<'_>, sum: Sum| Some(sum.is_of(&self.contents[&found.data.content?]));
-        let told = |path: &&str| match ownership.owner(&view, &(*path).into(), &agrees) {
+        let owner = |path: &EntryPath| {
+            let listed = ownership.owner(&view, path, &agrees);
+            listed.or_else(|| ownership.owner_by_place(&view, &self.contents, path, &[]))
+        };
+        let told = |path: &&str| match owner(&(*path).into()) {
             Some(owner) => format!("{} {} {:?}", owner.package, owner.version, owner.state),
             None => "-".to_owned(),
         };
@@ -223,4 +227,68 @@ fn databases_cut_anywhere_or_damaged_give_no_panic() {
             Small::new(&[&damaged]).owners(&["usr/bin/a", "bin/a"]);
         }
     }
+}
+
+#[test]
+fn languages_own_files_by_their_own_lists() {
+    let digest = data_encoding::BASE64URL_NOPAD.encode(&Sha256::digest(b"code"));
+    let record = format!(
+        "tool/__init__.py,sha256={digest},4\n\"tool/a,b.py\",sha256={digest},4\n../../../bin/tool,sha256={digest},4\ntool-1.2.dist-info/RECORD,,\n"
+    );
+    let image = Small::new(&[&[
+        ("usr/lib/python3/site-packages/tool-1.2.dist-info/RECORD", &record),
+        ("usr/lib/python3/site-packages/tool/__init__.py", "code"),
+        ("usr/lib/python3/site-packages/tool/a,b.py", "changed"),
+        ("usr/bin/tool", "code"),
+        ("app/node_modules/@org/x/node_modules/y/index.js", "code"),
+        ("app/node_modules/@org/x/node_modules/y/package.json", "{\"version\": \"3.0.1\"}"),
+        ("app/node_modules/@org/x/index.js", "code"),
+        ("app/node_modules/@org/x/package.json", "{}"),
+        ("app/node_modules/none/index.js", "code"),
+        ("var/lib/gems/3.1.0/specifications/rake-13.0.6.gemspec", ""),
+        ("var/lib/gems/3.1.0/gems/rake-13.0.6/exe/rake", "code"),
+        ("var/lib/gems/3.1.0/gems/other-1.0/exe/other", "code"),
+    ]]);
+    assert_eq!(
+        image.owners(&[
+            "usr/lib/python3/site-packages/tool/__init__.py",
+            "usr/lib/python3/site-packages/tool/a,b.py",
+            "usr/bin/tool",
+            "app/node_modules/@org/x/node_modules/y/index.js",
+            "app/node_modules/@org/x/index.js",
+            "app/node_modules/none/index.js",
+            "var/lib/gems/3.1.0/gems/rake-13.0.6/exe/rake",
+            "var/lib/gems/3.1.0/gems/other-1.0/exe/other",
+        ]),
+        [
+            "tool 1.2 Unchanged",
+            "tool 1.2 Changed",
+            "tool 1.2 Unchanged",
+            "y 3.0.1 Unverified",
+            "@org/x  Unverified",
+            "-",
+            "rake 13.0.6 Unverified",
+            "-"
+        ]
+    );
+}
+
+#[test]
+fn an_upgrade_that_brings_few_files_is_no_edit() {
+    let (old, new) = (status("a", "1"), status("a", "2"));
+    let list = "/usr/bin/a\n/usr/bin/b\n/usr/bin/c\n";
+    let longer = format!("{list}/usr/bin/d\n");
+    let image = Small::new(&[
+        &[
+            ("var/lib/dpkg/status", &old),
+            ("var/lib/dpkg/info/a.list", list),
+            ("usr/bin/a", "a"),
+            ("usr/bin/b", "b"),
+            ("usr/bin/c", "c"),
+        ],
+        // A builder that leaves out what did not change.
+        &[("var/lib/dpkg/status", &new), ("var/lib/dpkg/info/a.list", &longer), ("usr/bin/d", "d")],
+    ]);
+    assert_eq!(image.rewritten(), [""; 0]);
+    assert_eq!(image.owners(&["usr/bin/d"]), ["a 2 Unverified"]);
 }

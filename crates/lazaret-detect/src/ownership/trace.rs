@@ -1,10 +1,10 @@
 //! When a package was installed, by what the layers hold.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use lazaret_model::EntryPath;
+use lazaret_model::{EntryPath, FileKind};
 
-use super::{Listed, Package};
+use super::{Listed, Package, Sum};
 use crate::view::View;
 
 /// Most differences that are named.
@@ -47,8 +47,9 @@ impl<'a> Trace<'a> {
         let (mut there, mut all) = (0usize, 0usize);
         for listed in files.iter().filter(|listed| !listed.config) {
             // What an image leaves out (documentation, translations) tells nothing.
-            let seen = view.lookup(&listed.path).is_some() || view.lookup(&with_usr(&listed.path)).is_some();
-            if seen {
+            let found = view.lookup(&listed.path).or_else(|| view.lookup(&with_usr(&listed.path)));
+            // Directories are shared, and not every builder brings those that were there.
+            if found.is_some_and(|found| found.entry.kind != FileKind::Directory) {
                 all += 1;
                 there += usize::from(paths.contains(&listed.path) || paths.contains(&with_usr(&listed.path)));
             }
@@ -83,8 +84,12 @@ pub(super) struct Version {
 /// What is listed anew or with another checksum. Files that are gone from a list tell nothing: another
 /// package may have taken them over.
 fn added(before: &[Listed], after: &[Listed]) -> Vec<EntryPath> {
-    let known: HashSet<(&EntryPath, Option<super::Sum>)> =
+    let known: HashMap<&EntryPath, Option<Sum>> =
         before.iter().map(|listed| (&listed.path, listed.sum)).collect();
-    let new = after.iter().filter(|listed| !listed.config && !known.contains(&(&listed.path, listed.sum)));
-    new.map(|listed| listed.path.clone()).take(SHOWN).collect()
+    let new = after.iter().filter(|listed| match known.get(&listed.path) {
+        None => true,
+        // Where one of the two is not known, nothing can be said.
+        Some(&sum) => sum.is_some() && listed.sum.is_some() && sum != listed.sum,
+    });
+    new.filter(|listed| !listed.config).map(|listed| listed.path.clone()).take(SHOWN).collect()
 }

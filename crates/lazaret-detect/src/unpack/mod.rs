@@ -6,10 +6,10 @@ mod embedded;
 mod nrv;
 mod upx;
 
-use lazaret_model::{FactKind, GapKind};
+use lazaret_model::{EntryPath, FactKind, GapKind};
 
 use crate::Subject;
-use crate::analyzers::elf_end;
+use crate::analyzers::{elf_end, elf_packer};
 
 /// The name of what a packer hid, among the members of a file.
 pub(crate) const UNPACKED: &str = "(unpacked)";
@@ -32,6 +32,17 @@ pub(crate) struct Opened {
     /// What could not be opened: why, and one sentence.
     pub(crate) gaps: Vec<(GapKind, String)>,
     pub(crate) facts: Vec<FactKind>,
+}
+
+/// What is inside a program: what a packer hid, other programs in it, data after its end. Each content
+/// has a name and at most `most` bytes.
+pub fn open_program(bytes: &[u8], most: usize) -> Vec<(String, Vec<u8>)> {
+    let path = EntryPath::default();
+    let subject =
+        Subject { path: &path, inside: &[], mode: 0o755, size: bytes.len() as u64, bytes, offset: 0 };
+    let packer = elf_packer(&subject).flatten();
+    let opened = open(&subject, packer.as_deref(), most);
+    opened.inner.into_iter().map(|inner| (inner.name, inner.bytes)).collect()
 }
 
 /// Opens a program, of whose contents each is at most `most` bytes.

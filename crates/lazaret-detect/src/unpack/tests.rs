@@ -2,8 +2,6 @@
 
 use std::io::Write;
 
-use lazaret_model::EntryPath;
-
 use super::nrv::Variant;
 use super::*;
 
