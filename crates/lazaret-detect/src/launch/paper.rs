@@ -446,6 +446,20 @@ impl World for Paper<'_> {
                 certainty: hand.certainty,
             });
         }
+        // What is added to a long file again and again is added in place.
+        if append
+            && known.is_some()
+            && content.fetched.is_none()
+            && let Some(written) = self.written.get_mut(&place)
+            && !written.removed
+            && written.fetched.is_none()
+            && let Some(before) = &mut written.content
+        {
+            written.source = None;
+            if before.push(content, self.limits.value_bytes) {
+                return;
+            }
+        }
         let mut whole = known.map(|_| Value { fetched: None, ..content.clone() });
         if append && let Some(added) = &whole {
             whole = match self.peek(&place, hand.certainty) {

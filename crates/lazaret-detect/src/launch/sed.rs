@@ -6,6 +6,8 @@ use regex::{Regex, RegexBuilder};
 pub(super) struct Step {
     from: Option<Address>,
     to: Option<Address>,
+    /// `!`: where the address does not hold.
+    not: bool,
     action: Action,
 }
 
@@ -16,10 +18,18 @@ enum Address {
 }
 
 enum Action {
-    Substitute { from: Regex, to: String, all: bool },
+    Substitute { from: Regex, to: String, all: bool, nth: usize, print: bool },
+    Exchange(Vec<char>, Vec<char>),
     Delete,
     Print,
+    Quit,
+    Append(String),
+    Insert(String),
+    Change(String),
 }
+
+/// The longest line that is changed.
+const MOST_LINE: usize = 1 << 20;
 
 /// A regular expression that is safe to build whatever it says.
 pub(super) fn build(source: &str, ignore_case: bool) -> Option<Regex> {
@@ -71,15 +81,34 @@ fn cut(text: &str, mark: char) -> Option<(String, &str)> {
 }
 
 impl Step {
-    /// Reads `s/a/b/g`, `/a/d`, `1,3p`, `$d`. None for anything else.
-    pub(super) fn parse(script: &str, extended: bool) -> Option<Self> {
+    /// Reads commands that `;`, a newline or braces part: `s/a/b/g`, `/a/d`, `1,3p`, `$!d`,
+    /// `y/a/b/`, `q`. None where there is anything else.
+    pub(super) fn parse_all(script: &str, extended: bool) -> Option<Vec<Self>> {
+        let mut steps = Vec::new();
+        let mut rest = script.trim_start_matches(|c: char| c.is_whitespace() || c == ';');
+        while !rest.is_empty() {
+            let (step, after) = Self::parse(rest, extended)?;
+            steps.push(step);
+            if steps.len() > 256 {
+                return None;
+            }
+            rest = after.trim_start_matches(|c: char| c.is_whitespace() || c == ';');
+        }
+        Some(steps)
+    }
+
+    fn parse(script: &str, extended: bool) -> Option<(Self, &str)> {
         let syntax = |raw: &str| if extended { raw.to_owned() } else { basic(raw) };
         let address = |text: &mut &str| -> Option<Option<Address>> {
             let rest = *text;
-            if let Some(after) = rest.strip_prefix('/') {
-                let (raw, after) = cut(after, '/')?;
-                *text = after;
-                return Some(Some(Address::Match(build(&syntax(&raw), false)?)));
+            let custom = rest.strip_prefix('\\').and_then(|r| r.chars().next());
+            let mark = custom.or_else(|| rest.starts_with('/').then_some('/'));
+            if let Some(mark) = mark {
+                let skip = mark.len_utf8() + usize::from(custom.is_some());
+                let (raw, after) = cut(&rest[skip..], mark)?;
+                let ignore = after.starts_with('I');
+                *text = after.strip_prefix('I').unwrap_or(after);
+                return Some(Some(Address::Match(build(&syntax(&raw), ignore)?)));
             }
             if let Some(after) = rest.strip_prefix('$') {
                 *text = after;
@@ -92,29 +121,74 @@ impl Step {
             *text = &rest[digits..];
             Some(Some(Address::Line(rest[..digits].parse().ok()?)))
         };
-        let mut rest = script.trim();
+        let mut rest = script;
         let from = address(&mut rest)?;
         let mut to = None;
         if let Some(after) = rest.strip_prefix(',') {
-            rest = after;
-            to = address(&mut rest)?;
+            rest = after.trim_start();
+            to = Some(address(&mut rest)??);
         }
-        let rest = rest.trim().trim_end_matches(';');
-        let action = match rest {
-            "d" => Action::Delete,
-            "p" => Action::Print,
-            _ => {
-                let mark = rest.strip_prefix('s')?.chars().next()?;
-                let (raw, after) = cut(&rest[1 + mark.len_utf8()..], mark)?;
-                let (with, flags) = cut(after, mark)?;
-                if flags.chars().any(|c| !"gIi".contains(c)) {
+        rest = rest.trim_start();
+        let not = rest.starts_with('!');
+        rest = rest.trim_start_matches('!').trim_start();
+        let command = rest.chars().next()?;
+        rest = &rest[command.len_utf8()..];
+        let action = match command {
+            'd' => Action::Delete,
+            'p' => Action::Print,
+            'q' | 'Q' => Action::Quit,
+            'a' | 'i' | 'c' => {
+                let end = rest.find('\n').unwrap_or(rest.len());
+                let text = rest[..end].trim_start().trim_start_matches('\\');
+                let text = if text.is_empty() { rest[end..].trim_start_matches('\n') } else { text };
+                let last = text.len() != end || end == rest.len();
+                let text = text.trim_start().to_owned();
+                rest = if last { &rest[rest.len()..] } else { &rest[end..] };
+                match command {
+                    'a' => Action::Append(text),
+                    'i' => Action::Insert(text),
+                    _ => Action::Change(text),
+                }
+            }
+            'y' => {
+                let mark = rest.chars().next()?;
+                let (from, after) = cut(&rest[mark.len_utf8()..], mark)?;
+                let (to, after) = cut(after, mark)?;
+                rest = after;
+                let (from, to): (Vec<char>, Vec<char>) =
+                    (crate::shell::ansi(&from).chars().collect(), crate::shell::ansi(&to).chars().collect());
+                if from.len() != to.len() {
                     return None;
                 }
-                let from = build(&syntax(&raw), flags.contains(['i', 'I']))?;
-                Action::Substitute { from, to: replacement(&with), all: flags.contains('g') }
+                Action::Exchange(from, to)
             }
+            's' => {
+                let mark = rest.chars().next()?;
+                let (raw, after) = cut(&rest[mark.len_utf8()..], mark)?;
+                let (with, after) = cut(after, mark)?;
+                let end = after.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(after.len());
+                let flags = &after[..end];
+                rest = &after[end..];
+                if flags.chars().any(|c| !(c.is_ascii_digit() || "gIipm".contains(c))) {
+                    return None;
+                }
+                let digits: String = flags.chars().filter(char::is_ascii_digit).collect();
+                Action::Substitute {
+                    from: build(&syntax(&raw), flags.contains(['i', 'I']))?,
+                    to: replacement(&with),
+                    all: flags.contains('g'),
+                    nth: digits.parse().unwrap_or(1),
+                    print: flags.contains('p'),
+                }
+            }
+            _ => return None,
         };
-        Some(Self { from, to, action })
+        let next = rest.trim_start_matches([' ', '\t']);
+        // Behind a command comes its end or nothing.
+        if !(next.is_empty() || next.starts_with([';', '\n'])) {
+            return None;
+        }
+        Some((Self { from, to, not, action }, next))
     }
 }
 
@@ -147,7 +221,9 @@ pub(super) fn run(steps: &[Step], text: &str, quiet: bool) -> Option<String> {
     for (number, line) in lines.iter().enumerate() {
         let mut line = (*line).to_owned();
         let mut kept = true;
-        let mut printed = 0;
+        let mut printed = Vec::new();
+        let mut after: Vec<&str> = Vec::new();
+        let mut quits = false;
         for (step, inside) in steps.iter().zip(&mut inside) {
             let hit = |address: &Address, line: &str| match address {
                 Address::Line(n) => *n == number + 1,
@@ -170,7 +246,7 @@ pub(super) fn run(steps: &[Step], text: &str, quiet: bool) -> Option<String> {
                     }
                 }
             };
-            if !applies {
+            if applies == step.not {
                 continue;
             }
             match &step.action {
@@ -178,17 +254,51 @@ pub(super) fn run(steps: &[Step], text: &str, quiet: bool) -> Option<String> {
                     kept = false;
                     break;
                 }
-                Action::Print => printed += 1,
-                Action::Substitute { from, to, all } => {
-                    let limit = if *all { 0 } else { 1 };
-                    line = from.replacen(&line, limit, to.as_str()).into_owned();
+                Action::Print => printed.push(line.clone()),
+                Action::Quit => {
+                    quits = true;
+                    break;
+                }
+                Action::Append(text) => after.push(text.as_str()),
+                Action::Insert(text) => {
+                    out.push_str(text);
+                    out.push('\n');
+                }
+                Action::Change(text) => {
+                    out.push_str(text);
+                    out.push('\n');
+                    kept = false;
+                    break;
+                }
+                Action::Exchange(from, to) => {
+                    let other = |c| from.iter().position(|f| *f == c).map_or(c, |at| to[at]);
+                    line = line.chars().map(other).collect();
+                }
+                Action::Substitute { from, to, all, nth, print } => {
+                    let hit = from.find_iter(&line).nth(nth.saturating_sub(1)).map(|m| m.start());
+                    let Some(start) = hit else { continue };
+                    let (head, tail) = if *nth > 1 { line.split_at(start) } else { ("", line.as_str()) };
+                    let changed = from.replacen(tail, usize::from(!*all), to.as_str());
+                    line = format!("{head}{changed}");
+                    if *print {
+                        printed.push(line.clone());
+                    }
                 }
             }
+            if line.len() > MOST_LINE {
+                return None;
+            }
         }
-        let copies = printed + usize::from(kept && !quiet);
-        for _ in 0..copies {
-            out.push_str(&line);
+        for text in printed.into_iter().chain((kept && !quiet).then_some(line)) {
+            out.push_str(&text);
             out.push('\n');
+        }
+        for text in after {
+            out.push_str(text);
+            out.push('\n');
+        }
+        if quits {
+            break;
         }
     }
     Some(out)

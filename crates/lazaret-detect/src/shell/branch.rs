@@ -107,7 +107,7 @@ impl Shell<'_> {
     pub(super) fn case(&mut self, subject: &Word, arms: &[CaseArm], input: &Input, piped: bool) -> Done {
         let value = self.text_of(&subject.raw, subject.line);
         let mut branches = Branches::new(self.certainty);
-        for arm in arms {
+        for (n, arm) in arms.iter().enumerate() {
             if branches.over {
                 break;
             }
@@ -129,8 +129,19 @@ impl Shell<'_> {
                 hit = best(hit, status);
             }
             let status = if branches.decided { Status::PlainFalse } else { hit };
-            self.branch(&mut branches, status, &arm.body, input, piped);
-            if arm.falls {
+            if arm.falls && status != Status::False {
+                let mut body = arm.body.clone();
+                for next in &arms[n + 1..] {
+                    body.extend(next.body.iter().cloned());
+                    if !next.falls {
+                        break;
+                    }
+                }
+                self.branch(&mut branches, status, &body, input, piped);
+            } else {
+                self.branch(&mut branches, status, &arm.body, input, piped);
+            }
+            if arm.resumes {
                 branches.over = false;
             }
         }

@@ -159,6 +159,7 @@ impl Shell<'_> {
                 Status::True
             }
             Assigned::Word(word) => {
+                self.begin_sum(&assign.name, &word.raw);
                 let mut value = self.text_of(&word.raw, word.line);
                 let status = if value.is_known() { Status::True } else { Status::Fine };
                 if let Some(index) = &assign.index {
@@ -180,6 +181,20 @@ impl Shell<'_> {
                 self.set(&assign.name, value);
                 status
             }
+        }
+    }
+
+    /// `s=$s$x`, where nothing set `s` before: it begins as nothing in a plain launch, and the sum
+    /// is known.
+    fn begin_sum(&mut self, name: &str, raw: &str) {
+        let mentions = |at: usize, width: usize| {
+            let rest = raw.get(at + width..).unwrap_or_default();
+            let own = rest.strip_prefix(name);
+            own.is_some_and(|r| !r.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':'))
+        };
+        let sums = raw.match_indices('$').any(|(at, _)| mentions(at, 1) || mentions(at, 2));
+        if sums && self.get(name).is_none() && self.named(name).know == Know::Unset {
+            self.set(name, Value::plain(""));
         }
     }
 
@@ -368,8 +383,14 @@ impl Shell<'_> {
             let hand = Hand { by: &by, certainty, because: &because };
             self.write(path, &done.out, append, hand, line);
         }
-        let opened = plan.opened.into_iter().map(|(_, path, append)| (path, append));
-        for (path, append) in plan.errors.into_iter().chain(opened) {
+        for (fd, path, append) in plan.opened {
+            // What the shell itself opens is empty until something is written there.
+            let own = self.files.get(&fd) == Some(&path);
+            let content = if own { Value::empty() } else { Value::unknown("") };
+            let hand = Hand { by: &by, certainty, because: &because };
+            self.write(path, &content, append, hand, line);
+        }
+        for (path, append) in plan.errors {
             let hand = Hand { by: &by, certainty, because: &because };
             self.write(path, &Value::unknown(""), append, hand, line);
         }

@@ -88,6 +88,7 @@ impl Shell<'_> {
     fn slice(&mut self, values: Vec<Value>, slice: &str, line: u32) -> Vec<Value> {
         let (from, length) = slice.split_once(':').map_or((slice, None), |(f, l)| (f, Some(l)));
         let Some(from) = self.number(from, line) else { return values };
+        let from = if from < 0 { from + values.len() as i64 } else { from };
         let from = usize::try_from(from).unwrap_or(0).min(values.len());
         let length = length.and_then(|l| self.number(l, line)).and_then(|l| usize::try_from(l).ok());
         values.into_iter().skip(from).take(length.unwrap_or(usize::MAX)).collect()

@@ -434,7 +434,7 @@ impl<'t> Reader<'t> {
                 if part.is_error() {
                     let body = self.loose(self.raw(part), self.line(part));
                     let any = Word { raw: "*".into(), line: self.line(part) };
-                    arms.push(CaseArm { patterns: vec![any], body, falls: true });
+                    arms.push(CaseArm { patterns: vec![any], body, falls: false, resumes: true });
                 }
                 continue;
             }
@@ -442,10 +442,11 @@ impl<'t> Reader<'t> {
             let values: Vec<_> = part.children_by_field_name("value", &mut cursor).collect();
             let inner: Vec<_> =
                 children(part).into_iter().filter(|c| !values.iter().any(|v| v.id() == c.id())).collect();
-            let falls = inner.iter().any(|c| matches!(c.kind(), ";&" | ";;&"));
+            let falls = inner.iter().any(|c| c.kind() == ";&");
+            let resumes = inner.iter().any(|c| c.kind() == ";;&");
             let patterns = values.into_iter().map(|v| self.word(v)).collect();
             let body = self.statement_list(&inner, depth + 1);
-            arms.push(CaseArm { patterns, body, falls });
+            arms.push(CaseArm { patterns, body, falls, resumes });
         }
         Node::Case(subject, arms)
     }

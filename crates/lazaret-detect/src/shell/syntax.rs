@@ -103,8 +103,10 @@ pub(crate) enum Node {
 pub(crate) struct CaseArm {
     pub patterns: Vec<Word>,
     pub body: Vec<Node>,
-    /// `;&` or `;;&`: what follows may run too.
+    /// `;&`: what follows runs too.
     pub falls: bool,
+    /// `;;&`: what follows is compared too.
+    pub resumes: bool,
 }
 
 /// A script, and what of it was not understood.

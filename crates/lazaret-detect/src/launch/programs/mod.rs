@@ -1,5 +1,6 @@
 //! What programs do, known by their names.
 
+mod awk;
 pub(super) mod files;
 pub(super) mod net;
 pub(super) mod output;

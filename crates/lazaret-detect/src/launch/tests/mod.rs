@@ -1,7 +1,9 @@
 //! Text in, behaviours out.
 #![allow(clippy::unwrap_used)]
 
+mod coding;
 mod entrypoints;
+mod expansion;
 mod hostile;
 mod later;
 mod payloads;

@@ -4,6 +4,7 @@
 mod code;
 mod count;
 mod crypt;
+pub(crate) mod format;
 mod lines;
 mod print;
 mod search;
@@ -12,6 +13,7 @@ mod translate;
 use crate::launch::process::absolute;
 use crate::shell::{Know, Value, program_name};
 use count::{expr, seq};
+pub(crate) use print::number as number_of;
 use print::{dirname, echo, printf};
 use translate::translate;
 

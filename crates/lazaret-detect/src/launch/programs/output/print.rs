@@ -1,5 +1,6 @@
 //! Programs that print their arguments.
 
+use super::format;
 use crate::shell::ansi;
 
 pub(super) fn echo(args: &[&str]) -> String {
@@ -32,43 +33,34 @@ pub(super) fn printf(args: &[&str], most: usize) -> Option<String> {
     if *format == "-v" {
         return None;
     }
-    let format = ansi(format);
+    let pattern = ansi(format);
     let mut out = String::new();
     loop {
         let before = values.len();
-        let mut chars = format.chars().peekable();
-        while let Some(c) = chars.next() {
-            if c != '%' {
-                out.push(c);
-                continue;
-            }
-            let mut flags = String::new();
-            while let Some(&f) = chars.peek() {
-                if !(f.is_ascii_digit() || "-+ #0.'".contains(f)) {
-                    break;
-                }
-                flags.push(f);
-                chars.next();
-            }
-            let conversion = chars.next()?;
+        let mut rest = pattern.as_str();
+        while let Some(at) = rest.find('%') {
+            out.push_str(&rest[..at]);
+            let (flags, conversion, after) = format::take(&rest[at + 1..])?;
+            rest = after;
             if conversion == '%' {
                 out.push('%');
                 continue;
             }
             let value = values.first().copied().unwrap_or_default();
             values = values.get(1..).unwrap_or_default();
-            match conversion {
-                's' => out.push_str(value),
-                'b' => out.push_str(&ansi(value)),
-                'q' => out.push_str(value),
-                'c' => out.extend(value.chars().next()),
-                'd' | 'i' | 'u' => out.push_str(&number(value)?.to_string()),
-                'x' => out.push_str(&format!("{:x}", number(value)?)),
-                'X' => out.push_str(&format!("{:X}", number(value)?)),
-                'o' => out.push_str(&format!("{:o}", number(value)?)),
-                _ => return None,
+            let decoded;
+            let value = if conversion == 'b' {
+                decoded = ansi(value);
+                decoded.as_str()
+            } else {
+                value
+            };
+            out.push_str(&format::apply(flags, conversion, value)?);
+            if out.len() > most {
+                return None;
             }
         }
+        out.push_str(rest);
         if out.len() > most {
             return None;
         }
@@ -78,7 +70,8 @@ pub(super) fn printf(args: &[&str], most: usize) -> Option<String> {
     }
 }
 
-fn number(text: &str) -> Option<i64> {
+/// A number as `printf` and its relatives read it.
+pub(crate) fn number(text: &str) -> Option<i64> {
     let text = text.trim();
     if text.is_empty() {
         return Some(0);
@@ -86,8 +79,11 @@ fn number(text: &str) -> Option<i64> {
     if let Some(c) = text.strip_prefix(['\'', '"']) {
         return c.chars().next().map(|c| i64::from(u32::from(c)));
     }
-    match text.strip_prefix("0x") {
-        Some(hex) => i64::from_str_radix(hex, 16).ok(),
+    if let Some(hex) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        return i64::from_str_radix(hex, 16).ok();
+    }
+    match text.strip_prefix('0').filter(|t| !t.is_empty()) {
+        Some(octal) => i64::from_str_radix(octal, 8).ok(),
         None => text.parse().ok(),
     }
 }

@@ -1,7 +1,9 @@
 //! Programs with patterns: `sed`, `grep`, `awk`.
 
-use super::{Plan, each_line, whole};
+use super::super::awk::Awk;
+use super::{Change, Plan, whole};
 use crate::launch::sed;
+use crate::shell::Value;
 
 impl<'s> Plan<'s> {
     pub(super) fn sed(args: &[&'s str]) -> Option<Self> {
@@ -14,7 +16,15 @@ impl<'s> Plan<'s> {
             match arg {
                 "-e" | "--expression" => scripts.push(rest.next()?),
                 "-n" => quiet = true,
-                "-E" | "-r" => extended = true,
+                "-E" | "-r" | "--regexp-extended" => extended = true,
+                "-u" | "-s" | "--posix" => {}
+                "-ne" | "-nr" | "-nE" | "-rn" | "-En" | "-re" | "-Ee" => {
+                    quiet |= arg.contains('n');
+                    extended |= arg.contains(['r', 'E']);
+                    if arg.ends_with('e') {
+                        scripts.push(rest.next()?);
+                    }
+                }
                 "-i" | "-f" => return None,
                 arg if arg.starts_with('-') && arg.len() > 1 => return None,
                 arg if scripts.is_empty() => scripts.push(arg),
@@ -23,7 +33,7 @@ impl<'s> Plan<'s> {
         }
         let mut steps = Vec::new();
         for script in scripts {
-            steps.push(sed::Step::parse(script, extended)?);
+            steps.extend(sed::Step::parse_all(script, extended)?);
         }
         let change = whole(move |t| sed::run(&steps, t, quiet));
         Some(Self { files, change })
@@ -79,44 +89,38 @@ impl<'s> Plan<'s> {
         Some(Self { files, change })
     }
 
-    /// `awk '{print $n}'`, with a separator.
     pub(super) fn awk(args: &[&'s str]) -> Option<Self> {
-        let mut separator = None;
+        let mut set: Vec<(String, String)> = Vec::new();
         let mut program = None;
         let mut files = Vec::new();
         let mut rest = args.iter().copied();
         while let Some(arg) = rest.next() {
-            match arg {
-                "-F" => separator = Some(rest.next()?),
-                "-v" => return None,
-                arg if arg.starts_with("-F") => separator = Some(&arg[2..]),
-                arg if program.is_none() => program = Some(arg),
-                file => files.push(file),
+            if program.is_some() {
+                // `name=value` among the files sets a variable; that is not followed.
+                files.push(arg);
+                continue;
+            }
+            let own = |short: &str| arg.strip_prefix(short).filter(|v| !v.is_empty());
+            if let Some(separator) = own("-F").or_else(|| if arg == "-F" { rest.next() } else { None }) {
+                let separator = if separator == "t" { "\t" } else { separator };
+                set.push(("FS".to_owned(), separator.to_owned()));
+            } else if let Some(value) = own("-v").or_else(|| if arg == "-v" { rest.next() } else { None }) {
+                let (name, value) = value.split_once('=')?;
+                set.push((name.to_owned(), value.to_owned()));
+            } else if arg.starts_with('-') && arg.len() > 1 {
+                return None;
+            } else {
+                program = Some(arg);
             }
         }
-        let body = program?.trim().strip_prefix('{')?.strip_suffix('}')?.trim();
-        let wanted = body.strip_prefix("print")?.trim().trim_end_matches(';').trim();
-        let mut fields = Vec::new();
-        for field in wanted.split(',') {
-            let field = field.trim();
-            fields.push(match field {
-                "" | "$0" => 0,
-                "$NF" => usize::MAX,
-                other => other.strip_prefix('$')?.parse().ok()?,
-            });
-        }
-        let change = each_line(move |line| {
-            let parts: Vec<&str> = match separator {
-                Some(s) if s != " " => line.split(s).collect(),
-                _ => line.split_whitespace().collect(),
-            };
-            let pick = |n: usize| match n {
-                0 => line,
-                usize::MAX => parts.last().copied().unwrap_or_default(),
-                n => parts.get(n - 1).copied().unwrap_or_default(),
-            };
-            fields.iter().map(|n| pick(*n)).collect::<Vec<_>>().join(" ")
+        let awk = Awk::read(program?, set)?;
+        let needs_input = awk.reads();
+        let change: Change<'s> = Box::new(move |input, know, most| {
+            Some(Value { text: awk.run(&input.text, most)?, know, fetched: None })
         });
+        if !needs_input {
+            files = vec!["/dev/null"];
+        }
         Some(Self { files, change })
     }
 }
