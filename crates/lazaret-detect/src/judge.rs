@@ -93,6 +93,7 @@ pub fn judge(
     };
     let mut behaviours = start.behaviours.clone();
     behaviours.truncate(BEHAVIOURS_SHOWN);
+    let inventory = crate::inventory::take(&case, &behaviours);
     Judgement::Report(Box::new(ImageReport {
         image: image.clone(),
         verdict,
@@ -102,6 +103,7 @@ pub fn judge(
         behaviours,
         coverage,
         layer_sizes: layers.iter().map(|l| l.facts.bytes).collect(),
+        inventory,
     }))
 }
 

@@ -16,6 +16,7 @@ mod deception;
 mod examiner;
 mod example;
 mod inspect;
+mod inventory;
 mod judge;
 mod keep;
 mod launch;

@@ -1,6 +1,8 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Behaviour, Coverage, Digest, Finding, Gap, Image, PinnedRef, Platform, RulePack, Verdict};
+use crate::{
+    Behaviour, Coverage, Digest, Finding, Gap, Image, Inventory, PinnedRef, Platform, RulePack, Verdict,
+};
 
 /// What is said of one reference that a person named: one verdict for each platform, and the
 /// worst of them for the whole.
@@ -58,6 +60,8 @@ pub struct ImageReport {
     pub coverage: Coverage,
     /// Uncompressed size of each layer in bytes, lowest first, 0 where unknown.
     pub layer_sizes: Vec<u64>,
+    /// What it holds.
+    pub inventory: Inventory,
 }
 
 /// A finding that a person decided to live with.

@@ -6,6 +6,7 @@
 //! none writes a link that leads to an address found in an image.
 
 mod chain;
+mod explain;
 mod fingerprint;
 mod fold;
 mod gitlab;
@@ -15,6 +16,7 @@ mod json_text;
 mod junit;
 mod markdown;
 mod sarif;
+mod story;
 mod svg;
 mod terminal;
 mod words;
@@ -25,6 +27,9 @@ use std::io::{self, Write};
 use std::str::FromStr;
 
 use lazaret_model::Report;
+
+pub use explain::{StoryFormat, UnknownStoryFormatError, explain};
+pub use story::{Chapter, Charge, Mark, Piece, Sentence, Step, Story, tell};
 
 /// A form that a report can be written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -223,7 +223,7 @@ fn emoji(outcome: Outcome) -> &'static str {
 /// addresses are found in the finished text, where an entity is the character again (also inside
 /// of `<code>`, for mail addresses), so an empty comment stands behind what would start one and
 /// takes the word apart.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let text = visible(text);
     let mut out = String::with_capacity(text.len() + 16);
     for (at, c) in text.char_indices() {
@@ -247,7 +247,7 @@ fn escape(text: &str) -> String {
 
 /// Text in the type of code. An HTML element and entities, because a code span in a table ends at
 /// a bar and at a backslash before one.
-fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     format!("<code>{}</code>", escape(text))
 }
 

@@ -22,6 +22,8 @@ pub enum Command {
     /// Scan images and give a verdict on each, with evidence.
     #[command(visible_alias = "image")]
     Scan(Box<ScanArgs>),
+    /// Tell what an image is and what it will do, line by line, with the evidence.
+    Explain(Box<ExplainArgs>),
     /// List the images that were judged.
     Images(ImagesArgs),
     /// List, explain or check rules.
@@ -77,6 +79,62 @@ pub struct ScanArgs {
     pub source: SourceArgs,
     #[command(flatten)]
     pub budget: BudgetArgs,
+}
+
+/// `lazaret explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The image, in any form that `lazaret scan` takes.
+    #[arg(required = true, value_name = "REF")]
+    pub references: Vec<String>,
+
+    /// Form: text, markdown, json (events, one a line) or html.
+    #[arg(short, long, default_value = "text")]
+    pub format: String,
+    /// Write to FILE instead of standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Name every finding beside its line.
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    #[command(flatten)]
+    pub look: LookArgs,
+    #[command(flatten)]
+    pub rules: RuleArgs,
+    #[command(flatten)]
+    pub source: SourceArgs,
+    #[command(flatten)]
+    pub budget: BudgetArgs,
+}
+
+/// How a command that prints looks.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct LookArgs {
+    /// Say nothing on standard error but errors.
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Draw no progress bars.
+    #[arg(long)]
+    pub no_progress: bool,
+    /// Use colours.
+    #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
+    pub color: ColorWhen,
+    /// Use no colours.
+    #[arg(long, conflicts_with = "color")]
+    pub no_color: bool,
+}
+
+/// Which rules judge.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Rules")]
+pub struct RuleArgs {
+    /// A directory with rules of your own (YARA: .yar, Sigma: .yml), besides the built-in ones.
+    #[arg(long, value_name = "DIR", env = "LAZARET_RULES")]
+    pub rules: Vec<PathBuf>,
+    /// Use only the rules of --rules.
+    #[arg(long, requires = "rules")]
+    pub only_rules: bool,
 }
 
 /// What is printed, and how.

@@ -276,6 +276,7 @@ pub fn malicious() -> Report {
         behaviours: behaviours(),
         coverage: coverage(),
         layer_sizes: vec![80_400_000, 231_000_000, 84_000_000, 6_700_000, 2_048],
+        inventory: Default::default(),
     };
     let arm64 = ImageReport {
         image: image(&pinned, "linux/arm64/v8", 40),
@@ -291,6 +292,7 @@ pub fn malicious() -> Report {
         behaviours: Vec::new(),
         coverage: coverage(),
         layer_sizes: vec![80_400_000, 229_000_000, 84_000_000, 0, 2_048],
+        inventory: Default::default(),
     };
     let mut report = report(
         "docker.io/acme/tomcat",
@@ -334,6 +336,7 @@ pub fn clean() -> Report {
         behaviours: Vec::new(),
         coverage: Coverage { layers_remembered: 0, ..coverage() },
         layer_sizes: vec![80_400_000, 231_000_000, 84_000_000, 6_700_000, 2_048],
+        inventory: Default::default(),
     };
     report("docker.io/library/nginx", "1.27", "registry docker.io", vec![image], clean)
 }
@@ -384,6 +387,7 @@ pub fn inconclusive() -> Report {
             gaps: 3,
         },
         layer_sizes: vec![80_400_000, 231_000_000, 84_000_000, 1_204_224, 0],
+        inventory: Default::default(),
     };
     let mut report =
         report("oci:../layouts/cron job", "-", "OCI layout ../layouts/cron job", vec![image], inconclusive);

@@ -149,6 +149,7 @@ pub fn report(repository: &str, tag: &str, number: u32, outcome: Outcome) -> Rep
             behaviours: Vec::new(),
             coverage: Coverage::default(),
             layer_sizes: vec![300, 400],
+            inventory: Default::default(),
         }],
         unscanned: Vec::new(),
         verdict,

@@ -1,0 +1,286 @@
+//! What a report keeps of an image's files: enough for its story, and for a comparison with
+//! another image, without the layers.
+
+mod outline;
+mod packages;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lazaret_model::{
+    Behaviour, EntryPath, FactKind, FileKind, Inventory, LayerContents, Location, NotableFile, NotedFile,
+    NotedKind, ScriptLine, System, TextKind,
+};
+
+use crate::case::Case;
+use crate::{Found, View};
+use packages::Packages;
+
+/// Files listed for one image.
+const FILES: usize = 4_000;
+/// Lines of scripts quoted for one image.
+const LINES: usize = 1_500;
+/// Notable files named for one layer.
+const NOTABLE: usize = 8;
+/// Names of packages listed for one layer.
+const PACKAGES: usize = 400;
+
+/// Takes stock of an image. `behaviours` are those that the report will hold.
+pub(crate) fn take(case: &Case<'_>, behaviours: &[Behaviour]) -> Inventory {
+    let packages = Packages::of(case);
+    let sorts = Sorts::of(case);
+    let mut files = Vec::new();
+    for found in case.view.files().filter(Found::is_file) {
+        let Some(kind) = sorts.kind(&found) else { continue };
+        let content = found.data.content.map(|id| data_encoding::HEXLOWER.encode(&id.0[..16]));
+        files.push(NotedFile {
+            path: found.entry.path.clone(),
+            kind,
+            layer: found.layer,
+            size: found.data.size,
+            mode: found.data.mode,
+            content: content.unwrap_or_default(),
+            package: packages.owner(&found.entry.path),
+        });
+    }
+    let left_out = files.len().saturating_sub(FILES) as u64;
+    if left_out > 0 {
+        files.sort_by(|a, b| (a.package.is_some(), a.kind, &a.path).cmp(&(b.package.is_some(), b.kind, &b.path)));
+        files.truncate(FILES);
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+    }
+    Inventory {
+        system: system(case),
+        layers: layers(case, &sorts, &packages),
+        packages: packages.installed,
+        files,
+        left_out,
+        lines: lines(case, behaviours),
+    }
+}
+
+fn system(case: &Case<'_>) -> Option<System> {
+    let (location, text) = case.text("/etc/os-release").or_else(|| case.text("/usr/lib/os-release"))?;
+    let value = |key: &str| {
+        let line = text.lines().find_map(|line| line.trim().strip_prefix(key)?.strip_prefix('='))?;
+        let value = line.trim_matches(['"', '\'']).trim();
+        (!value.is_empty()).then(|| value.to_owned())
+    };
+    let name = value("PRETTY_NAME").or_else(|| {
+        let name = value("NAME").or_else(|| value("ID"))?;
+        Some(value("VERSION_ID").map_or(name.clone(), |version| format!("{name} {version}")))
+    })?;
+    Some(System { name, location: Some(location) })
+}
+
+/// What kind of thing a file is, by what the analyzers saw and by where it lies.
+struct Sorts<'a> {
+    elf: BTreeMap<(usize, &'a EntryPath), bool>,
+    scripts: BTreeSet<(usize, &'a EntryPath)>,
+    tables: BTreeSet<(usize, &'a EntryPath)>,
+}
+
+impl<'a> Sorts<'a> {
+    fn of(case: &Case<'a>) -> Self {
+        let mut sorts = Self { elf: BTreeMap::new(), scripts: BTreeSet::new(), tables: BTreeSet::new() };
+        for (layer, fact) in case.facts().filter(|(_, fact)| fact.inside.is_empty()) {
+            let key = (layer, &fact.path);
+            match &fact.kind {
+                FactKind::Elf { executable, .. } => {
+                    sorts.elf.insert(key, *executable);
+                }
+                FactKind::Text { kind: TextKind::Crontab, .. } => {
+                    sorts.tables.insert(key);
+                }
+                FactKind::Text { kind, shebang } if shebang.is_some() && *kind != TextKind::Plain => {
+                    sorts.scripts.insert(key);
+                }
+                _ => {}
+            }
+        }
+        sorts
+    }
+
+    fn kind(&self, found: &Found<'_>) -> Option<NotedKind> {
+        let key = (found.data_layer, &found.data.path);
+        self.by_place(&found.entry.path).or_else(|| self.by_content(found.data, key, &found.entry.path))
+    }
+
+    fn by_place(&self, path: &EntryPath) -> Option<NotedKind> {
+        let raw = path.as_bytes();
+        let within = |dirs: &[&[u8]]| dirs.iter().any(|dir| raw.starts_with(dir) && raw.len() > dir.len());
+        let is = |names: &[&[u8]]| names.contains(&raw);
+        if path.file_name().starts_with(b"authorized_keys") && path.parent().file_name() == b".ssh" {
+            return Some(NotedKind::LoginKeys);
+        }
+        if path.file_name() == b".placeholder" || path.file_name().ends_with(b".wants") {
+            return None;
+        }
+        if is(&[b"etc/crontab", b"etc/anacrontab"])
+            || within(&[
+                b"etc/cron.d/",
+                b"etc/cron.hourly/",
+                b"etc/cron.daily/",
+                b"etc/cron.weekly/",
+                b"etc/cron.monthly/",
+                b"var/spool/cron/",
+                b"etc/crontabs/",
+                b"etc/periodic/",
+            ])
+        {
+            return Some(NotedKind::Schedule);
+        }
+        if is(&[b"etc/ld.so.preload"]) {
+            return Some(NotedKind::Preload);
+        }
+        if within(&[
+            b"etc/systemd/system/",
+            b"lib/systemd/system/",
+            b"usr/lib/systemd/system/",
+            b"etc/init.d/",
+            b"etc/services.d/",
+            b"etc/cont-init.d/",
+            b"etc/s6-overlay/",
+            b"etc/supervisor/conf.d/",
+            b"etc/supervisord.d/",
+            b"etc/sv/",
+            b"etc/service/",
+        ]) || is(&[b"etc/inittab", b"etc/rc.local", b"etc/supervisord.conf", b"etc/supervisor/supervisord.conf"])
+        {
+            return Some(NotedKind::Service);
+        }
+        let name = path.file_name();
+        if within(&[b"etc/profile.d/"])
+            || is(&[b"etc/profile", b"etc/bash.bashrc", b"etc/environment"])
+            || matches!(name, b".bashrc" | b".profile" | b".bash_profile" | b".bash_login" | b".zshrc" | b".zshenv")
+        {
+            return Some(NotedKind::LoginScript);
+        }
+        None
+    }
+
+    fn by_content(
+        &self,
+        entry: &lazaret_model::FileEntry,
+        key: (usize, &EntryPath),
+        path: &EntryPath,
+    ) -> Option<NotedKind> {
+        let runs = entry.is_executable();
+        if runs && (entry.mode & 0o6000 != 0 || entry.xattrs.iter().any(|(name, _)| name == "security.capability")) {
+            return Some(NotedKind::Privileged);
+        }
+        let elf = self.elf.get(&key).copied();
+        if runs && elf.is_some_and(|program| program || !is_library(path)) {
+            return Some(if is_hidden(path) { NotedKind::HiddenProgram } else { NotedKind::Program });
+        }
+        if elf.is_some() {
+            return Some(NotedKind::Library);
+        }
+        if runs && self.scripts.contains(&key) {
+            return Some(if is_hidden(path) { NotedKind::HiddenProgram } else { NotedKind::Script });
+        }
+        if self.tables.contains(&key) {
+            return Some(NotedKind::Schedule);
+        }
+        let raw = path.as_bytes();
+        (raw.starts_with(b"etc/") && !raw.starts_with(b"etc/ssl/certs/") && !is_volatile(raw))
+            .then_some(NotedKind::Configuration)
+    }
+}
+
+/// Files below /etc that every build writes anew and that say nothing.
+fn is_volatile(raw: &[u8]) -> bool {
+    matches!(
+        raw,
+        b"etc/ld.so.cache" | b"etc/machine-id" | b"etc/hostname" | b"etc/hosts" | b"etc/resolv.conf" | b"etc/mtab"
+    ) || raw.ends_with(b"-")
+}
+
+fn is_library(path: &EntryPath) -> bool {
+    let name = path.file_name();
+    name.ends_with(b".so") || memchr::memmem::find(name, b".so.").is_some()
+}
+
+fn is_hidden(path: &EntryPath) -> bool {
+    path.as_bytes().split(|&b| b == b'/').any(|part| part.len() > 1 && part[0] == b'.')
+}
+
+fn layers(case: &Case<'_>, sorts: &Sorts<'_>, packages: &Packages) -> Vec<LayerContents> {
+    let mut out = Vec::new();
+    for (number, facts) in case.view.layers().iter().enumerate() {
+        let mut contents = LayerContents::default();
+        let mut notable = Vec::new();
+        for entry in &facts.entries {
+            if entry.whiteout.is_some() {
+                contents.removed += 1;
+                continue;
+            }
+            if entry.kind != FileKind::File {
+                continue;
+            }
+            contents.files += 1;
+            contents.programs += u64::from(entry.is_executable());
+            if packages.owner(&entry.path).is_some() {
+                continue;
+            }
+            let key = (number, &entry.path);
+            let kind = sorts.by_place(&entry.path).or_else(|| sorts.by_content(entry, key, &entry.path));
+            if let Some(kind) = kind.filter(|kind| is_notable(*kind)) {
+                notable.push(NotableFile { path: entry.path.clone(), kind });
+            }
+        }
+        notable.sort_by(|a, b| (a.kind, &a.path).cmp(&(b.kind, &b.path)));
+        notable.dedup();
+        contents.notable_left_out = notable.len().saturating_sub(NOTABLE) as u64;
+        notable.truncate(NOTABLE);
+        contents.notable = notable;
+        contents.packages = packages.installed_by(number);
+        contents.packages.truncate(PACKAGES);
+        out.push(contents);
+    }
+    out
+}
+
+fn is_notable(kind: NotedKind) -> bool {
+    !matches!(kind, NotedKind::Configuration | NotedKind::Library | NotedKind::LoginScript)
+}
+
+/// The lines that behaviours rest on.
+fn lines(case: &Case<'_>, behaviours: &[Behaviour]) -> Vec<ScriptLine> {
+    let mut wanted: BTreeMap<(usize, &EntryPath), BTreeSet<u32>> = BTreeMap::new();
+    let mut count = 0;
+    for location in behaviours.iter().flat_map(|behaviour| &behaviour.because) {
+        if let Location::File { layer, path, inside, line: Some(line), .. } = location
+            && inside.is_empty()
+            && count < LINES
+            && wanted.entry((*layer, path)).or_default().insert(*line)
+        {
+            count += 1;
+        }
+    }
+    let mut out = Vec::with_capacity(count);
+    for ((layer, path), numbers) in wanted {
+        let Some(text) = text_at(case, case.view, layer, path) else { continue };
+        let outline = outline::outline(&text, &numbers);
+        for number in numbers {
+            let Some(quoted) = outline::command_text(&text, number) else { continue };
+            let known = outline.get(&number).cloned().unwrap_or_default();
+            out.push(ScriptLine {
+                location: Location::file(layer, path.clone()).at_line(number),
+                text: quoted,
+                under: known.under,
+                background: known.background,
+                replaces: known.replaces,
+            });
+        }
+    }
+    out.sort_by(|a, b| a.location.cmp(&b.location));
+    out
+}
+
+fn text_at(case: &Case<'_>, view: &View<'_>, layer: usize, path: &EntryPath) -> Option<String> {
+    let found = view.lookup(path).filter(|found| found.layer == layer);
+    let own = || view.layers().get(layer)?.entries.iter().rev().find(|entry| entry.path == *path);
+    let entry = found.map(|found| found.data).or_else(own)?;
+    let bytes = case.contents.get(&entry.content?)?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
