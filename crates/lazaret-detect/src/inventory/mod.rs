@@ -44,7 +44,9 @@ pub(crate) fn take(case: &Case<'_>, behaviours: &[Behaviour]) -> Inventory {
     }
     let left_out = files.len().saturating_sub(FILES) as u64;
     if left_out > 0 {
-        files.sort_by(|a, b| (a.package.is_some(), a.kind, &a.path).cmp(&(b.package.is_some(), b.kind, &b.path)));
+        files.sort_by(|a, b| {
+            (a.package.is_some(), a.kind, &a.path).cmp(&(b.package.is_some(), b.kind, &b.path))
+        });
         files.truncate(FILES);
         files.sort_by(|a, b| a.path.cmp(&b.path));
     }
@@ -144,14 +146,21 @@ impl<'a> Sorts<'a> {
             b"etc/supervisord.d/",
             b"etc/sv/",
             b"etc/service/",
-        ]) || is(&[b"etc/inittab", b"etc/rc.local", b"etc/supervisord.conf", b"etc/supervisor/supervisord.conf"])
-        {
+        ]) || is(&[
+            b"etc/inittab",
+            b"etc/rc.local",
+            b"etc/supervisord.conf",
+            b"etc/supervisor/supervisord.conf",
+        ]) {
             return Some(NotedKind::Service);
         }
         let name = path.file_name();
         if within(&[b"etc/profile.d/"])
             || is(&[b"etc/profile", b"etc/bash.bashrc", b"etc/environment"])
-            || matches!(name, b".bashrc" | b".profile" | b".bash_profile" | b".bash_login" | b".zshrc" | b".zshenv")
+            || matches!(
+                name,
+                b".bashrc" | b".profile" | b".bash_profile" | b".bash_login" | b".zshrc" | b".zshenv"
+            )
         {
             return Some(NotedKind::LoginScript);
         }
@@ -165,7 +174,10 @@ impl<'a> Sorts<'a> {
         path: &EntryPath,
     ) -> Option<NotedKind> {
         let runs = entry.is_executable();
-        if runs && (entry.mode & 0o6000 != 0 || entry.xattrs.iter().any(|(name, _)| name == "security.capability")) {
+        if runs
+            && (entry.mode & 0o6000 != 0
+                || entry.xattrs.iter().any(|(name, _)| name == "security.capability"))
+        {
             return Some(NotedKind::Privileged);
         }
         let elf = self.elf.get(&key).copied();
@@ -191,7 +203,12 @@ impl<'a> Sorts<'a> {
 fn is_volatile(raw: &[u8]) -> bool {
     matches!(
         raw,
-        b"etc/ld.so.cache" | b"etc/machine-id" | b"etc/hostname" | b"etc/hosts" | b"etc/resolv.conf" | b"etc/mtab"
+        b"etc/ld.so.cache"
+            | b"etc/machine-id"
+            | b"etc/hostname"
+            | b"etc/hosts"
+            | b"etc/resolv.conf"
+            | b"etc/mtab"
     ) || raw.ends_with(b"-")
 }
 

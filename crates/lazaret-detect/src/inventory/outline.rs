@@ -484,7 +484,9 @@ mod tests {
         let text = "a -o x >/dev/null 2>&1 &\nb && c\n(cd /x && ./m &)\nwhile true; do\n s\ndone &\nexec 3>&1\nexec d \"$@\"\neval exec \"\\\"$J\\\"\"\n";
         assert!(of(text, 1).background && of(text, 3).background && of(text, 5).background);
         assert!(!of(text, 2).background && !of(text, 8).background);
-        assert!(of(text, 8).replaces && of(text, 9).replaces && !of(text, 7).replaces && !of(text, 1).replaces);
+        assert!(
+            of(text, 8).replaces && of(text, 9).replaces && !of(text, 7).replaces && !of(text, 1).replaces
+        );
     }
 
     #[test]
@@ -497,7 +499,21 @@ mod tests {
 
     #[test]
     fn broken_scripts_end() {
-        for text in ["if", "case", "case x in", "f()", "function", "$(", "${", "\"", "<<", "<<E", "((((", "))))", "esac ;; }"] {
+        for text in [
+            "if",
+            "case",
+            "case x in",
+            "f()",
+            "function",
+            "$(",
+            "${",
+            "\"",
+            "<<",
+            "<<E",
+            "((((",
+            "))))",
+            "esac ;; }",
+        ] {
             all(text);
             all(&text.repeat(3000));
         }

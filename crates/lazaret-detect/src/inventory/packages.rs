@@ -42,7 +42,8 @@ impl Packages {
                 by_layer.entry(number).or_default().extend(names.difference(&before).cloned());
                 before.extend(names);
                 if seen {
-                    installed.extend(found.into_iter().take(MOST).map(|package| (package.name, package.version)));
+                    installed
+                        .extend(found.into_iter().take(MOST).map(|package| (package.name, package.version)));
                     if apk {
                         owned.extend(apk_packages(&text).1);
                     }

@@ -62,7 +62,12 @@ fn line(out: &mut String, step: &Step, level: usize) {
     }
     for charge in &step.charges {
         let message = escape(&visible(&charge.message));
-        out.push_str(&format!("{indent}  - *{} {}*: {message} ({})\n", charge.severity.word(), charge.class, code(&charge.rule)));
+        out.push_str(&format!(
+            "{indent}  - *{} {}*: {message} ({})\n",
+            charge.severity.word(),
+            charge.class,
+            code(&charge.rule)
+        ));
     }
     for below in &step.steps {
         line(out, below, level + 1);

@@ -63,7 +63,12 @@ impl FromStr for StoryFormat {
 ///
 /// # Errors
 /// Only those of `out`.
-pub fn explain(format: StoryFormat, reports: &[Report], options: &Options, out: &mut dyn Write) -> io::Result<()> {
+pub fn explain(
+    format: StoryFormat,
+    reports: &[Report],
+    options: &Options,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let text = match format {
         StoryFormat::Text => text::render(reports, options),
         StoryFormat::Markdown => markdown::render(reports),

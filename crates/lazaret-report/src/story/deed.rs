@@ -11,6 +11,10 @@ use super::{Mark, Step, Teller, schedule};
 const COMMAND: usize = 160;
 /// Lines of a written text that are shown.
 const SHOWN_LINES: usize = 3;
+/// What a detail begins with that says how a program is called.
+pub const STARTED: &str = "started as ";
+/// What a detail begins with that quotes a text.
+pub const TEXT: &str = "text: ";
 /// Commands alike at one line that are told one by one.
 const ALIKE: usize = 3;
 
@@ -44,6 +48,8 @@ pub struct Noted {
     pub topic: Topic,
     /// The step, without those below it.
     pub step: Step,
+    /// The condition under which it happens, where the script states one.
+    pub condition: Option<Sentence>,
 }
 
 /// One deed: a step of its own, or something to fold into a line with others of its kind.
@@ -61,6 +67,8 @@ pub enum Deed {
 
 /// A process as the behaviours have it.
 struct Process<'a> {
+    /// Position among the behaviours of the site.
+    at: usize,
     argv: &'a [String],
     image: Option<&'a str>,
     parent: Option<&'a str>,
@@ -80,6 +88,8 @@ impl Process<'_> {
 }
 
 struct Change<'a> {
+    /// Position among the behaviours of the site.
+    at: usize,
     op: FileOp,
     path: &'a str,
     content: Option<&'a str>,
@@ -87,6 +97,8 @@ struct Change<'a> {
 }
 
 struct Connection<'a> {
+    /// Position among the behaviours of the site.
+    at: usize,
     host: &'a str,
     port: Option<u16>,
     url: Option<&'a str>,
@@ -112,25 +124,29 @@ pub fn deeds(teller: &mut Teller<'_>, site: &Site<'_>) -> Vec<Deed> {
     let mut processes = Vec::new();
     let mut changes = Vec::new();
     let mut connections = Vec::new();
-    for behaviour in &site.behaviours {
+    for (at, behaviour) in site.behaviours.iter().enumerate() {
         match &behaviour.kind {
-            BehaviourKind::Process { argv, image, parent, fed_by, stdin, downloaded } => processes.push(Process {
-                argv,
-                image: image.as_deref(),
-                parent: parent.as_deref(),
-                fed_by,
-                stdin: stdin.as_deref(),
-                downloaded: downloaded.as_deref(),
-            }),
+            BehaviourKind::Process { argv, image, parent, fed_by, stdin, downloaded } => {
+                processes.push(Process {
+                    at,
+                    argv,
+                    image: image.as_deref(),
+                    parent: parent.as_deref(),
+                    fed_by,
+                    stdin: stdin.as_deref(),
+                    downloaded: downloaded.as_deref(),
+                })
+            }
             BehaviourKind::File { op, path, content, by } => {
-                changes.push(Change { op: *op, path, content: content.as_deref(), by });
+                changes.push(Change { at, op: *op, path, content: content.as_deref(), by });
             }
             BehaviourKind::Network { host, port, url, by } => {
-                connections.push(Connection { host, port: *port, url: url.as_deref(), by });
+                connections.push(Connection { at, host, port: *port, url: url.as_deref(), by });
             }
         }
     }
-    let mut at = At { teller, site, processes, changes, connections, inside: None, user: None, out: Vec::new() };
+    let mut at =
+        At { teller, site, processes, changes, connections, inside: None, user: None, out: Vec::new() };
     at.tell();
     let may = site.may;
     let mut out = at.out;
@@ -160,6 +176,9 @@ impl At<'_, '_, '_> {
         let mut told: Vec<(String, usize)> = Vec::new();
         for (number, process) in processes.iter().enumerate() {
             let name = process.name();
+            let own = process.fed_by.iter().find(|by| by.starts_with("/dev/")).cloned();
+            self.connections.retain(|connection| own.is_none() || connection.url != own.as_deref());
+            self.tell_rest(process.at);
             if self.is_told_with(&processes, number) {
                 self.wrapper(process);
                 continue;
@@ -184,13 +203,22 @@ impl At<'_, '_, '_> {
             }
             self.process(process, &processes);
         }
-        let connections = std::mem::take(&mut self.connections);
-        for connection in &connections {
+        self.tell_rest(usize::MAX);
+    }
+
+    /// Connections and changes before this position that no process was told with.
+    fn tell_rest(&mut self, before: usize) {
+        let (now, later) = std::mem::take(&mut self.connections).into_iter().partition(|c| c.at < before);
+        self.connections = later;
+        let now: Vec<Connection<'_>> = now;
+        for connection in &now {
             let sentence = say("").code(connection.by).say(" connects to ").code(connection.target());
             self.step(Step::new(Mark::Plain, sentence), Some(Topic::Connects));
         }
-        let changes = std::mem::take(&mut self.changes);
-        for change in &changes {
+        let (now, later) = std::mem::take(&mut self.changes).into_iter().partition(|c| c.at < before);
+        self.changes = later;
+        let now: Vec<Change<'_>> = now;
+        for change in &now {
             self.change(change);
         }
     }
@@ -203,11 +231,14 @@ impl At<'_, '_, '_> {
     fn is_told_with(&self, processes: &[Process<'_>], number: usize) -> bool {
         let process = &processes[number];
         let name = process.name();
-        let script = base(process.argv.iter().skip(1).find(|arg| !arg.starts_with('-')).map_or("", String::as_str));
+        let script =
+            base(process.argv.iter().skip(1).find(|arg| !arg.starts_with('-')).map_or("", String::as_str));
         roles::wraps(name)
-            && processes[number + 1..]
-                .iter()
-                .any(|other| other.parent.is_some_and(|parent| parent == name || base(parent) == script && !script.is_empty()))
+            && processes[number + 1..].iter().any(|other| {
+                other
+                    .parent
+                    .is_some_and(|parent| parent == name || base(parent) == script && !script.is_empty())
+            })
     }
 
     fn wrapper(&mut self, process: &Process<'_>) {
@@ -222,10 +253,13 @@ impl At<'_, '_, '_> {
                 self.user = args.find(|arg| !arg.starts_with('-')).cloned();
             }
             "chroot" => {
-                let Some(folder) = process.args().iter().find(|arg| !arg.starts_with('-')).cloned() else { return };
+                let Some(folder) = process.args().iter().find(|arg| !arg.starts_with('-')).cloned() else {
+                    return;
+                };
                 let host = self.teller.mounts.host(&folder);
                 let mark = if host.is_some() { Mark::Alarm } else { Mark::Plain };
-                let mut sentence = say("makes ").code(folder.clone()).say(" its root folder and works in there");
+                let mut sentence =
+                    say("makes ").code(folder.clone()).say(" its root folder and works in there");
                 if let Some(host) = &host {
                     sentence = sentence.say(". It is ").say(if host.known {
                         "the host's file system"
@@ -238,8 +272,9 @@ impl At<'_, '_, '_> {
                 self.step(Step::new(mark, sentence), topic);
             }
             "nsenter" => {
-                let sentence =
-                    say("leaves the container: ").code(command(process.argv)).say(" works in the host's own namespaces");
+                let sentence = say("leaves the container: ")
+                    .code(command(process.argv))
+                    .say(" works in the host's own namespaces");
                 self.step(Step::new(Mark::Alarm, sentence), Some(Topic::Host));
             }
             _ => {}
@@ -265,9 +300,11 @@ impl At<'_, '_, '_> {
         if self.mines(process, &connections) {
             return self.miner(process, &connections);
         }
-        if let Some(outside) = process.fed_by.iter().find(|by| by.starts_with("/dev/tcp/") || by.starts_with("/dev/udp/")) {
-            let target = outside.trim_start_matches("/dev/tcp/").trim_start_matches("/dev/udp/").replace('/', ":");
-            self.connections.retain(|connection| !connection.url.is_some_and(|url| url == outside));
+        if let Some(outside) =
+            process.fed_by.iter().find(|by| by.starts_with("/dev/tcp/") || by.starts_with("/dev/udp/"))
+        {
+            let target =
+                outside.trim_start_matches("/dev/tcp/").trim_start_matches("/dev/udp/").replace('/', ":");
             let sentence = say("hands a shell, ")
                 .code(command(process.argv))
                 .say(", to whoever answers at ")
@@ -286,13 +323,17 @@ impl At<'_, '_, '_> {
         }
         if roles::fetches(&name) {
             // What is piped on into an interpreter is told there.
-            if all.iter().any(|other| other.downloaded.is_some() && other.fed_by.iter().any(|by| base(by) == name)) {
+            if all
+                .iter()
+                .any(|other| other.downloaded.is_some() && other.fed_by.iter().any(|by| base(by) == name))
+            {
                 return;
             }
             return self.download(process, &name, connections);
         }
         if first.starts_with('$') && !is_java(process.argv) {
-            let sentence = say("runs a program whose name only shows when it runs: ").code(command(process.argv));
+            let sentence =
+                say("runs a program whose name only shows when it runs: ").code(command(process.argv));
             return self.step(Step::new(Mark::Unknown, sentence), Some(Topic::Unknown));
         }
         if name == "sleep" {
@@ -312,15 +353,30 @@ impl At<'_, '_, '_> {
             // The change itself says all.
             let only_that = matches!(
                 name.as_str(),
-                "cp" | "mv" | "tee" | "dd" | "cat" | "echo" | "printf" | "sed" | "rm" | "ln" | "install" | "chmod"
-                    | "chown" | "touch" | "mkdir" | "truncate" | "crontab"
+                "cp" | "mv"
+                    | "tee"
+                    | "dd"
+                    | "cat"
+                    | "echo"
+                    | "printf"
+                    | "sed"
+                    | "rm"
+                    | "ln"
+                    | "install"
+                    | "chmod"
+                    | "chown"
+                    | "touch"
+                    | "mkdir"
+                    | "truncate"
+                    | "crontab"
             );
             let told = self.changes.iter().any(|change| change.by == name);
             if only_that && told {
                 return;
             }
             if roles::prepares(&name) {
-                let paths = process.args().iter().filter(|arg| arg.starts_with('/')).cloned().collect::<Vec<_>>();
+                let paths =
+                    process.args().iter().filter(|arg| arg.starts_with('/')).cloned().collect::<Vec<_>>();
                 let mut sentence = say(format!("{} ", verb(&name)));
                 for (at, path) in paths.iter().enumerate() {
                     sentence = if at > 0 { sentence.say(", ") } else { sentence };
@@ -329,20 +385,24 @@ impl At<'_, '_, '_> {
                 return self.step(Step::new(Mark::Plain, sentence), None);
             }
         }
-        if roles::looks(&name, process.args()) || (name == "crontab" && process.args().iter().any(|arg| arg == "-l")) {
+        if roles::looks(&name, process.args())
+            || (name == "crontab" && process.args().iter().any(|arg| arg == "-l"))
+        {
             self.out.push(Deed::Look(name));
             return;
         }
         if name == "rm" {
             self.changes.retain(|change| change.by != name);
-            self.out.push(Deed::Prepare(process.args().iter().filter(|arg| !arg.starts_with('-')).cloned().collect()));
+            self.out.push(Deed::Prepare(
+                process.args().iter().filter(|arg| !arg.starts_with('-')).cloned().collect(),
+            ));
             return;
         }
         self.plain(process, &name, &connections);
     }
 
     fn is_itself(&self, process: &Process<'_>, first: &str) -> bool {
-        let Location::File { path, .. } = self.site.place() else { return false };
+        let Location::File { path, line: Some(_), .. } = self.site.place() else { return false };
         let own = path.to_string();
         matches!(first, "$BASH_SOURCE" | "$0") || process.image == Some(own.as_str()) || first == own
     }
@@ -363,7 +423,8 @@ impl At<'_, '_, '_> {
             say("downloads ").list(targets)
         };
         for (at, change) in to.iter().enumerate() {
-            sentence = sentence.say(if at == 0 { " to " } else { ", " }).then(self.teller.mounts.name(change.path));
+            sentence =
+                sentence.say(if at == 0 { " to " } else { ", " }).then(self.teller.mounts.name(change.path));
         }
         self.step(Step::new(Mark::Plain, sentence), Some(Topic::Fetches));
     }
@@ -374,7 +435,8 @@ impl At<'_, '_, '_> {
         let operands = || args.iter().filter(|arg| !arg.starts_with('-'));
         let mut mark = Mark::Plain;
         let mut topic = None;
-        let script = roles::language(name).and_then(|_| operands().find(|arg| arg.starts_with('/') || arg.contains('.')));
+        let script = roles::language(name)
+            .and_then(|_| operands().find(|arg| arg.starts_with('/') || arg.contains('.')));
         let mut sentence = match name {
             "sysctl" => {
                 mark = Mark::Alarm;
@@ -391,8 +453,12 @@ impl At<'_, '_, '_> {
                 topic = Some(Topic::Machine);
                 say("mounts ").list(operands().cloned().collect::<Vec<_>>())
             }
-            "iptables" | "ip6tables" | "nft" | "ufw" => say("changes the firewall: ").code(command(process.argv)),
-            "kill" | "pkill" | "killall" => say("sends a signal to other processes: ").code(command(process.argv)),
+            "iptables" | "ip6tables" | "nft" | "ufw" => {
+                say("changes the firewall: ").code(command(process.argv))
+            }
+            "kill" | "pkill" | "killall" => {
+                say("sends a signal to other processes: ").code(command(process.argv))
+            }
             "useradd" | "adduser" => say("adds a user account: ").code(command(process.argv)),
             "passwd" | "chpasswd" | "usermod" => say("changes a user account: ").code(command(process.argv)),
             "crontab" => {
@@ -401,17 +467,20 @@ impl At<'_, '_, '_> {
                 say("installs a schedule with ").code(command(process.argv))
             }
             "tar" | "unzip" | "bsdtar" if unpacks(name, args) => say("unpacks ").code(command(process.argv)),
-            "apt-get" | "apt" | "apk" | "yum" | "dnf" | "microdnf" | "pip" | "pip3" | "npm" | "yarn" | "gem" => {
-                say("manages packages: ").code(command(process.argv))
-            }
+            "apt-get" | "apt" | "apk" | "yum" | "dnf" | "microdnf" | "pip" | "pip3" | "npm" | "yarn"
+            | "gem" => say("manages packages: ").code(command(process.argv)),
             "docker" | "ctr" | "crictl" | "nerdctl" | "podman" | "kubectl" => {
                 topic = Some(Topic::Machine);
                 say("drives the container engine or the cluster: ").code(command(process.argv))
             }
-            "tail" if args.iter().any(|arg| arg == "/dev/null") => say("stays alive and does nothing: ").code(command(process.argv)),
+            "tail" if args.iter().any(|arg| arg == "/dev/null") => {
+                say("stays alive and does nothing: ").code(command(process.argv))
+            }
             _ if is_java(process.argv) => say("runs the Java program ").code(java(process.argv)),
             _ => match (script, roles::language(name)) {
-                (Some(script), Some(language)) => say(format!("runs the {language} program ")).code(script.clone()),
+                (Some(script), Some(language)) => {
+                    say(format!("runs the {language} program ")).code(script.clone())
+                }
                 _ => {
                     let mut sentence = say("runs ").code(command(process.argv));
                     if let Some(role) = roles::role(name) {
@@ -436,12 +505,13 @@ impl At<'_, '_, '_> {
             step = step.detail(say("it connects to ").code(target.clone()));
             topic = topic.or(Some(Topic::Connects));
         }
-        if let Some(script) = script {
-            let charges = self.teller.charges_in(script);
-            if !charges.is_empty() {
+        let own = self.site.place().path().map(ToString::to_string);
+        let file = script.map(String::as_str).or(process.image).filter(|file| own.as_deref() != Some(file));
+        if let Some(file) = file {
+            step.charges = self.teller.charges_of(file, script.is_some());
+            if step.charges.iter().any(|charge| charge.class == "malware") {
                 step.mark = Mark::Alarm;
             }
-            step.charges = charges;
         }
         self.step(step, topic);
     }
@@ -460,10 +530,11 @@ impl At<'_, '_, '_> {
             let about = finding.rule.attack.iter().any(|id| id.starts_with("T1496"))
                 && finding.indicators.iter().any(|indicator| indicator.kind == IndicatorKind::Wallet);
             let here = |location: &Location| match location {
-                Location::File { path, inside, .. } => {
+                Location::File { path, inside, line, .. } => {
                     let path = path.to_string();
                     let is = |wanted: Option<&str>| wanted == Some(path.as_str());
-                    inside.is_empty() && is(process.image)
+                    // A line is one of the script that starts it.
+                    inside.is_empty() && line.is_none() && is(process.image)
                         || inside.last().is_some_and(|member| base(member) == name)
                         || roles::language(name).is_some() && is(script.map(String::as_str))
                 }
@@ -478,13 +549,14 @@ impl At<'_, '_, '_> {
         let script = process.args().iter().find(|arg| arg.starts_with('/')).cloned();
         let named = match (roles::language(process.name()), &script) {
             (Some(language), Some(script)) => say(format!("the {language} program ")).code(script.clone()),
-            _ => say("").code(shown),
+            _ => say("").code(process.image.unwrap_or(shown)),
         };
         let mut sentence = named.say(" mines cryptocurrency on this machine");
         let mut step = Step::new(Mark::Alarm, Sentence::default());
         let text = process.argv.join(" ");
         let finding = self.mining(process);
-        let indicators = || finding.into_iter().chain(&self.teller.image.findings).flat_map(|f| &f.indicators);
+        let indicators =
+            || finding.into_iter().chain(&self.teller.image.findings).flat_map(|f| &f.indicators);
         let mut pools: Vec<String> = connections.iter().map(|(target, _)| target.clone()).collect();
         let own_pool = indicators().find(|indicator| {
             indicator.kind == IndicatorKind::Pool && (finding.is_some() || text.contains(&indicator.value))
@@ -502,11 +574,24 @@ impl At<'_, '_, '_> {
         }
         let quoted = command(process.argv);
         if quoted != shown {
-            step = step.detail(say("started as ").code(quoted));
+            step = step.detail(say(STARTED).code(quoted));
+        }
+        let packed =
+            finding.into_iter().flat_map(Finding::evidence).find_map(|evidence| match &evidence.location {
+                Location::File { path, inside, .. }
+                    if inside.last().is_some_and(|m| base(m) == process.name()) =>
+                {
+                    Some(path.to_string())
+                }
+                _ => None,
+            });
+        if let Some(packed) = packed {
+            step = step.detail(say("it is unpacked from ").code(packed));
         }
         step.sentence = sentence;
-        if let Some(script) = script.filter(|_| roles::language(process.name()).is_some()) {
-            step.charges = self.teller.charges_in(&script);
+        let file = script.filter(|_| roles::language(process.name()).is_some());
+        if let Some(file) = file.or_else(|| process.image.map(str::to_owned)) {
+            step.charges = self.teller.charges_in(&file);
         }
         self.step(step, Some(Topic::Mines));
     }
@@ -525,8 +610,13 @@ impl At<'_, '_, '_> {
             FileOp::Chmod => {
                 let mode = change.content.unwrap_or_default();
                 let alarm = gives_rights(change.content);
-                let words = if alarm { "lets whoever runs it have its owner's rights: " } else { "sets the rights " };
-                let sentence = if alarm { say(words).then(named) } else { say(words).code(mode).say(" on ").then(named) };
+                let words =
+                    if alarm { "lets whoever runs it have its owner's rights: " } else { "sets the rights " };
+                let sentence = if alarm {
+                    say(words).then(named)
+                } else {
+                    say(words).code(mode).say(" on ").then(named)
+                };
                 let mark = if alarm { Mark::Alarm } else { Mark::Aside };
                 self.step(Step::new(mark, sentence), None);
             }
@@ -608,7 +698,9 @@ fn meaning(path: &str) -> Option<&'static str> {
         () if path.contains("/etc/profile") || ends("/.bashrc") || ends("/.profile") => {
             "every shell that somebody opens from then on runs it"
         }
-        () if path.contains("/sys/kernel/") && ends("core_pattern") || ends("/proc/sys/kernel/core_pattern") => {
+        () if path.contains("/sys/kernel/") && ends("core_pattern")
+            || ends("/proc/sys/kernel/core_pattern") =>
+        {
             "the kernel of the host runs what it names when a program crashes"
         }
         () => return None,
@@ -619,7 +711,7 @@ fn meaning(path: &str) -> Option<&'static str> {
 fn shown(text: &str) -> Vec<Sentence> {
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let mut out: Vec<Sentence> =
-        lines.iter().take(SHOWN_LINES).map(|line| say("text: ").code(cut(line.trim_end(), COMMAND))).collect();
+        lines.iter().take(SHOWN_LINES).map(|line| say(TEXT).code(cut(line.trim_end(), COMMAND))).collect();
     if lines.len() > SHOWN_LINES {
         out.push(say(format!("and {} more lines", lines.len() - SHOWN_LINES)));
     }
@@ -631,7 +723,9 @@ fn gives_rights(mode: Option<&str>) -> bool {
     let Some(mode) = mode else { return false };
     match u32::from_str_radix(mode, 8) {
         Ok(bits) => bits & 0o4000 != 0,
-        Err(_) => mode.split(',').any(|part| part.contains("+s") && !part.starts_with('g') && !part.starts_with('o')),
+        Err(_) => mode
+            .split(',')
+            .any(|part| part.contains("+s") && !part.starts_with('g') && !part.starts_with('o')),
     }
 }
 
@@ -658,7 +752,9 @@ fn verb(name: &str) -> &'static str {
 fn unpacks(name: &str, args: &[String]) -> bool {
     name == "unzip"
         || args.iter().any(|arg| {
-            arg == "--extract" || (arg.starts_with('-') && !arg.starts_with("--") || args.first() == Some(arg)) && arg.contains('x')
+            arg == "--extract"
+                || (arg.starts_with('-') && !arg.starts_with("--") || args.first() == Some(arg))
+                    && arg.contains('x')
         })
 }
 
@@ -667,8 +763,12 @@ fn wait(args: &[String]) -> String {
         Some("infinity" | "inf") => "for ever, so that the container stays up".to_owned(),
         Some(time) => match time.parse::<f64>() {
             Ok(seconds) if seconds == 86_400.0 => "a day, so that the container stays up".to_owned(),
-            Ok(seconds) if seconds >= 86_400.0 => format!("{:.0} days, so that the container stays up", seconds / 86_400.0),
-            Ok(seconds) if seconds >= 3_600.0 => format!("{:.0} hours", seconds / 3_600.0).replace("1 hours", "an hour"),
+            Ok(seconds) if seconds >= 86_400.0 => {
+                format!("{:.0} days, so that the container stays up", seconds / 86_400.0)
+            }
+            Ok(seconds) if seconds >= 3_600.0 => {
+                format!("{:.0} hours", seconds / 3_600.0).replace("1 hours", "an hour")
+            }
             Ok(1.0) => "a second".to_owned(),
             Ok(seconds) => format!("{seconds} seconds"),
             Err(_) => time.to_owned(),
@@ -705,7 +805,8 @@ fn java(argv: &[String]) -> String {
 /// A command as a person would type it, cut where it is long.
 pub fn command(argv: &[String]) -> String {
     let quoted = |arg: &String| {
-        let plain = !arg.is_empty() && !arg.contains(|c: char| c.is_whitespace() || "'\"|&;<>()*?".contains(c));
+        let plain =
+            !arg.is_empty() && !arg.contains(|c: char| c.is_whitespace() || "'\"|&;<>()*?".contains(c));
         if plain || arg.starts_with('$') { arg.clone() } else { format!("'{}'", arg.replace('\n', " ")) }
     };
     cut(&argv.iter().map(quoted).collect::<Vec<_>>().join(" "), COMMAND)

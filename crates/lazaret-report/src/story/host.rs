@@ -11,8 +11,8 @@ const AS_ROOT: &[&str] =
     &["/hostroot", "/host-root", "/rootfs", "/hostfs", "/host", "/mnt/host", "/mnt/root-fs", "/node"];
 /// Folders that a host has at its root.
 const FOLDERS: &[&str] = &[
-    "etc", "root", "var", "home", "usr", "boot", "opt", "bin", "sbin", "lib", "lib64", "run", "tmp", "proc", "sys",
-    "dev", "srv",
+    "etc", "root", "var", "home", "usr", "boot", "opt", "bin", "sbin", "lib", "lib64", "run", "tmp", "proc",
+    "sys", "dev", "srv",
 ];
 
 /// What of the host is mounted where.
@@ -64,7 +64,9 @@ impl Mounts {
         };
         for root in BY_NAME {
             let Some(rest) = below(root) else { continue };
-            let Some(first) = rest.split('/').nth(1).filter(|first| FOLDERS.contains(first)) else { continue };
+            let Some(first) = rest.split('/').nth(1).filter(|first| FOLDERS.contains(first)) else {
+                continue;
+            };
             let mount = format!("{root}/{first}");
             // A mount of the host's whole root serves as well; the folder by its name is the
             // lesser claim.
@@ -99,9 +101,11 @@ impl HostPath {
             return out;
         }
         let folder = if self.folder == "/" { "root folder".to_owned() } else { self.folder.clone() };
-        out.say(", if the host's ").code(folder).say(" is mounted at ").code(self.mount.clone()).say(
-            ", as this image expects",
-        )
+        out.say(", if the host's ")
+            .code(folder)
+            .say(" is mounted at ")
+            .code(self.mount.clone())
+            .say(", as this image expects")
     }
 }
 
@@ -115,7 +119,10 @@ mod tests {
         let host = |path: &str| mounts.host(path).map(|host| (host.path, host.folder, host.mount));
         let same = |a: &str, b: &str, c: &str| Some((a.to_owned(), b.to_owned(), c.to_owned()));
         assert_eq!(host("/mnt/etc/crontab"), same("/etc/crontab", "/etc", "/mnt/etc"));
-        assert_eq!(host("/mnt/root/.ssh/authorized_keys"), same("/root/.ssh/authorized_keys", "/root", "/mnt/root"));
+        assert_eq!(
+            host("/mnt/root/.ssh/authorized_keys"),
+            same("/root/.ssh/authorized_keys", "/root", "/mnt/root")
+        );
         assert_eq!(host("/hostroot/var/spool/cron/root"), same("/var/spool/cron/root", "/", "/hostroot"));
         assert_eq!(host("/host/etc/passwd"), same("/etc/passwd", "/", "/host"));
         assert_eq!(host("/rootfs"), same("/", "/", "/rootfs"));

@@ -44,9 +44,21 @@ pub fn chapters(teller: &mut Teller<'_>) -> Minute {
         let image = teller.image;
         let sites = Sites::of(&image.behaviours, phase);
         let main = (phase == Phase::Start).then(|| main_site(teller, &sites)).flatten();
-        let mut walk =
-            Walk { teller, sites: &sites, phase, main, minute: &mut minute, scheduled: &mut scheduled, depth: 0 };
-        let mut steps = walk.level(&sites.top);
+        let mut walk = Walk {
+            teller,
+            sites: &sites,
+            phase,
+            main,
+            minute: &mut minute,
+            scheduled: &mut scheduled,
+            depth: 0,
+        };
+        let (own, rest): (Vec<usize>, Vec<usize>) = sites
+            .top
+            .iter()
+            .partition(|&&site| phase == Phase::Scheduled && is_housekeeping(image, &sites, site));
+        let mut steps = walk.level(&rest);
+        steps.extend(housekeeping(&sites, &own));
         hoist(&mut steps);
         let lead = lead(image, phase, &sites);
         if !steps.is_empty() || phase == Phase::Start {
@@ -54,6 +66,57 @@ pub fn chapters(teller: &mut Teller<'_>) -> Minute {
         }
     }
     minute
+}
+
+/// Jobs that come with a system: its own scripts, and the lines that run its folders of scripts.
+const SYSTEM_JOBS: &[&str] = &[
+    "apt-compat",
+    "aptitude",
+    "bsdmainutils",
+    "dpkg",
+    "e2scrub_all",
+    "exim4-base",
+    "logrotate",
+    "man-db",
+    "passwd",
+    "popularity-contest",
+    "sysstat",
+];
+
+/// Whether a scheduled job is the system's own, and does nothing that rules speak of.
+fn is_housekeeping(image: &lazaret_model::ImageReport, sites: &Sites<'_>, number: usize) -> bool {
+    let site = &sites.all[number];
+    let Some(path) = site.place().path() else { return false };
+    let accused = image.findings.iter().any(|finding| {
+        finding.severity > lazaret_model::Severity::Info
+            && finding.evidence().iter().any(|e| e.location.path() == Some(path))
+    });
+    let name = String::from_utf8_lossy(path.file_name()).into_owned();
+    let of_folder = path.to_string().starts_with("/etc/cron.") && SYSTEM_JOBS.contains(&name.as_str());
+    let runs_folder = site.behaviours.iter().all(|behaviour| match &behaviour.kind {
+        lazaret_model::BehaviourKind::Process { argv, .. } => {
+            argv.iter().any(|arg| arg.contains("run-parts") || arg.contains("anacron"))
+                || argv.first().is_some_and(|first| {
+                    first.starts_with("/etc/cron.") || first.starts_with("/etc/periodic/")
+                })
+        }
+        _ => false,
+    });
+    let owned = image.inventory.files.iter().any(|file| file.path == *path && file.package.is_some());
+    !accused && (of_folder || owned || runs_folder && !site.behaviours.is_empty())
+}
+
+fn housekeeping(sites: &Sites<'_>, numbers: &[usize]) -> Option<Step> {
+    let mut places: Vec<String> = Vec::new();
+    for number in numbers {
+        if let Some(path) = sites.all[*number].place().path() {
+            add(&mut places, path.to_string());
+        }
+    }
+    if places.is_empty() {
+        return None;
+    }
+    Some(Step::new(Mark::Aside, say("the system's own housekeeping: ").list(places)))
 }
 
 fn lead(image: &lazaret_model::ImageReport, phase: Phase, sites: &Sites<'_>) -> Option<Sentence> {
@@ -65,7 +128,11 @@ fn lead(image: &lazaret_model::ImageReport, phase: Phase, sites: &Sites<'_>) -> 
         }
         Phase::Start => Some(
             say("As ")
-                .say(if config.user.is_empty() { "root".to_owned() } else { format!("the user {}", config.user) })
+                .say(if config.user.is_empty() {
+                    "root".to_owned()
+                } else {
+                    format!("the user {}", config.user)
+                })
                 .say(", in the folder ")
                 .code(folder),
         ),
@@ -91,7 +158,9 @@ fn main_site(teller: &Teller<'_>, sites: &Sites<'_>) -> Option<usize> {
                 !background && (!site.below.is_empty() || acts(site))
             })
             .collect();
-        let replaces = |child: &usize| teller.line(sites.all[*child].place()).is_some_and(|line| line.replaces);
+        let below = if below.is_empty() { stays_up(sites, at) } else { below };
+        let replaces =
+            |child: &usize| teller.line(sites.all[*child].place()).is_some_and(|line| line.replaces);
         let sure = |child: &usize| !sites.all[*child].may;
         let next = below
             .iter()
@@ -108,13 +177,29 @@ fn main_site(teller: &Teller<'_>, sites: &Sites<'_>) -> Option<usize> {
     Some(at)
 }
 
+/// What is waited for below a site that does nothing else.
+fn stays_up(sites: &Sites<'_>, at: usize) -> Vec<usize> {
+    let waits = |child: &&usize| {
+        sites.all[**child].behaviours.iter().any(|behaviour| match &behaviour.kind {
+            lazaret_model::BehaviourKind::Process { argv, .. } => {
+                argv.first().is_some_and(|first| super::roles::base(first) == "sleep")
+            }
+            _ => false,
+        })
+    };
+    sites.all[at].below.iter().rev().find(waits).into_iter().copied().collect()
+}
+
 /// Whether a site starts something that is more than a helper.
 fn acts(site: &Site<'_>) -> bool {
     site.behaviours.iter().any(|behaviour| match &behaviour.kind {
         lazaret_model::BehaviourKind::Process { argv, .. } => {
             let name = super::roles::base(argv.first().map_or("", String::as_str));
             let args = argv.get(1..).unwrap_or_default();
-            !name.is_empty() && !super::roles::looks(name, args) && !super::roles::prepares(name) && name != "rm"
+            !name.is_empty()
+                && !super::roles::looks(name, args)
+                && !super::roles::prepares(name)
+                && name != "rm"
         }
         _ => false,
     })
@@ -122,11 +207,14 @@ fn acts(site: &Site<'_>) -> bool {
 
 /// Whether a site starts the script in which it stands once more.
 fn is_again(site: &Site<'_>) -> bool {
-    let Some(own) = site.place().path().map(ToString::to_string) else { return false };
+    let Location::File { path, line: Some(_), .. } = site.place() else { return false };
+    let own = path.to_string();
     site.behaviours.iter().any(|behaviour| match &behaviour.kind {
         lazaret_model::BehaviourKind::Process { argv, image, .. } => {
             image.as_deref() == Some(own.as_str())
-                || argv.first().is_some_and(|first| matches!(first.as_str(), "$BASH_SOURCE" | "$0") || *first == own)
+                || argv
+                    .first()
+                    .is_some_and(|first| matches!(first.as_str(), "$BASH_SOURCE" | "$0") || *first == own)
         }
         _ => false,
     })
@@ -182,8 +270,8 @@ impl Walk<'_, '_, '_> {
         let is_main = self.main == Some(number);
         let mut deeds = deed::deeds(self.teller, site);
         let charges = self.teller.charges_at(place);
-        let background = line.is_some_and(|line| line.background)
-            || line.is_none() && in_background(self.teller, site);
+        let background =
+            line.is_some_and(|line| line.background) || line.is_none() && in_background(self.teller, site);
         let again = deeds.iter().any(|deed| matches!(deed, Deed::Again(_)));
         let below = self.level(&site.below);
         if deeds.is_empty() && !below.is_empty() {
@@ -221,12 +309,31 @@ impl Walk<'_, '_, '_> {
             }
             if let Some(line) = line.filter(|line| self.phase != Phase::Scheduled && !line.text.is_empty()) {
                 step.quote = Some(line.text.clone());
+                // What the line itself shows needs no second quotation.
+                step.details.retain(|detail| {
+                    let text = detail.text();
+                    !text.starts_with(deed::STARTED)
+                        && !text
+                            .strip_prefix(deed::TEXT)
+                            .is_some_and(|text| line.text.contains(text.trim_end_matches('…')))
+                });
             }
         }
+        let mut under = match (self.phase, line) {
+            (Phase::Scheduled, Some(line)) if site.chain.len() == 1 => timed(place, &line.text),
+            (_, Some(line)) => relevant(&line.under, site.may),
+            (_, None) => Vec::new(),
+        };
+        under.truncate(DEEPEST);
+        let condition = under
+            .iter()
+            .rev()
+            .find(|block| matches!(block, Block::Script(Under::If(_) | Under::Else(_) | Under::Case(..))));
         for deed in &deeds {
             let Deed::Step(step, topic) = deed else { continue };
             if let Some(topic) = topic {
-                let noted = Noted { topic: *topic, step: (**step).clone() };
+                let condition = condition.map(heading);
+                let noted = Noted { topic: *topic, step: (**step).clone(), condition };
                 self.minute.noted.push((self.phase, noted));
             }
             if background && matches!(step.mark, Mark::Beside | Mark::Alarm) {
@@ -234,8 +341,16 @@ impl Walk<'_, '_, '_> {
             }
         }
         if is_main && has_step && !background {
-            let step = deeds.iter_mut().rev().find_map(|deed| match deed {
-                Deed::Step(step, _) => Some(step),
+            let pauses = |step: &Step| {
+                let text = step.sentence.text();
+                text.starts_with("waits ") && !text.contains("stays up")
+            };
+            let steps =
+                || deeds.iter().rposition(|deed| matches!(deed, Deed::Step(step, _) if !pauses(step)));
+            let at = steps().or_else(|| deeds.iter().rposition(|deed| matches!(deed, Deed::Step(..))));
+            // What harms is told as that, and not as what the container is.
+            let step = at.and_then(|at| match &mut deeds[at] {
+                Deed::Step(step, topic) if topic.is_none_or(|topic| topic >= Topic::Fetches) => Some(step),
                 _ => None,
             });
             if let Some(step) = step {
@@ -263,12 +378,6 @@ impl Walk<'_, '_, '_> {
                 deeds.push(Deed::Step(Box::new(step), None));
             }
         }
-        let mut under = match (self.phase, line) {
-            (Phase::Scheduled, Some(line)) if site.chain.len() == 1 => timed(place, &line.text),
-            (_, Some(line)) => relevant(&line.under, site.may),
-            (_, None) => Vec::new(),
-        };
-        under.truncate(DEEPEST);
         Some(Told { under, deeds, places: vec![places], may: site.may })
     }
 }
@@ -444,7 +553,9 @@ fn fold(told: Vec<Told>) -> Vec<Step> {
                 Deed::Prepare(of) => {
                     path_at.get_or_insert(out.len());
                     sure |= !one.may;
-                    of.into_iter().filter(|path| path.len() > 1 && !path.contains('{')).for_each(|path| add(&mut paths, path));
+                    of.into_iter()
+                        .filter(|path| path.len() > 1 && !path.contains('{'))
+                        .for_each(|path| add(&mut paths, path));
                     one.places.iter().for_each(|place| add(&mut path_places, place.clone()));
                 }
                 Deed::Again(user) => {
@@ -496,10 +607,11 @@ fn add(list: &mut Vec<String>, item: String) {
 fn spans(places: &[String]) -> Vec<String> {
     let mut out: Vec<(String, Vec<u32>)> = Vec::new();
     for place in places {
-        let (file, line) = match place.rsplit_once(':').and_then(|(file, line)| Some((file, line.parse().ok()?))) {
-            Some((file, line)) => (file.to_owned(), Some(line)),
-            None => (place.clone(), None),
-        };
+        let (file, line) =
+            match place.rsplit_once(':').and_then(|(file, line)| Some((file, line.parse().ok()?))) {
+                Some((file, line)) => (file.to_owned(), Some(line)),
+                None => (place.clone(), None),
+            };
         match out.iter_mut().find(|(known, _)| *known == file) {
             Some((_, lines)) => lines.extend(line),
             None => out.push((file, line.into_iter().collect())),
@@ -519,7 +631,9 @@ fn spans(places: &[String]) -> Vec<String> {
 
 /// Folds what repeats: a line of helpers that only says the same as the one before it.
 fn hoist(steps: &mut Vec<Step>) {
-    steps.dedup_by(|b, a| a.mark == Mark::Aside && b.mark == Mark::Aside && a.sentence == b.sentence && b.steps.is_empty());
+    steps.dedup_by(|b, a| {
+        a.mark == Mark::Aside && b.mark == Mark::Aside && a.sentence == b.sentence && b.steps.is_empty()
+    });
     for step in steps {
         hoist(&mut step.steps);
     }

@@ -137,11 +137,7 @@ pub fn tell(report: &Report, image: &ImageReport) -> Story {
     let mut teller = Teller::new(image);
     let minute = minute::chapters(&mut teller);
     let short = short::steps(image, &minute);
-    let mut chapters = vec![
-        identity::says(report, image),
-        identity::stands_on(image),
-        past::chapter(image),
-    ];
+    let mut chapters = vec![identity::says(report, image), identity::stands_on(image), past::chapter(image)];
     chapters.extend(minute.chapters);
     chapters.extend(unread::findings(&teller));
     chapters.extend(unread::gaps(image));
@@ -161,7 +157,7 @@ struct Teller<'a> {
     image: &'a ImageReport,
     lines: HashMap<&'a Location, &'a ScriptLine>,
     /// Findings by the place of their first piece of evidence.
-    charges: HashMap<&'a Location, Vec<&'a Finding>>,
+    charges: HashMap<Location, Vec<&'a Finding>>,
     mounts: Mounts,
     /// Rules that were named beside a step.
     named: Vec<*const Finding>,
@@ -169,9 +165,9 @@ struct Teller<'a> {
 
 impl<'a> Teller<'a> {
     fn new(image: &'a ImageReport) -> Self {
-        let mut charges: HashMap<&Location, Vec<&Finding>> = HashMap::new();
+        let mut charges: HashMap<Location, Vec<&Finding>> = HashMap::new();
         for finding in image.findings.iter().filter(|f| f.severity > Severity::Info) {
-            charges.entry(finding.location()).or_default().push(finding);
+            charges.entry(line_of(finding.location())).or_default().push(finding);
         }
         Self {
             image,
@@ -188,20 +184,24 @@ impl<'a> Teller<'a> {
 
     /// What rules say about a place; each finding is told once.
     fn charges_at(&mut self, location: &Location) -> Vec<Charge> {
-        let found = self.charges.get(location).cloned().unwrap_or_default();
+        let found = self.charges.get(&line_of(location)).cloned().unwrap_or_default();
         self.charge(&found)
     }
 
-    /// What rules say about any line of a file.
-    fn charges_in(&mut self, path: &str) -> Vec<Charge> {
-        let found: Vec<&Finding> = self
-            .image
-            .findings
-            .iter()
-            .filter(|f| f.severity > Severity::Info)
-            .filter(|f| f.location().path().is_some_and(|at| at.to_string() == path))
-            .collect();
+    /// What rules say about a file and, with `lines`, about any line of it.
+    fn charges_of(&mut self, path: &str, lines: bool) -> Vec<Charge> {
+        let here = |location: &Location| match location {
+            Location::File { path: at, line, .. } => (lines || line.is_none()) && at.to_string() == path,
+            _ => false,
+        };
+        let findings = self.image.findings.iter().filter(|f| f.severity > Severity::Info);
+        let found: Vec<&Finding> = findings.filter(|f| here(f.location())).collect();
         self.charge(&found)
+    }
+
+    /// What rules say about a file and any line of it.
+    fn charges_in(&mut self, path: &str) -> Vec<Charge> {
+        self.charges_of(path, true)
     }
 
     fn charge(&mut self, found: &[&'a Finding]) -> Vec<Charge> {
@@ -222,4 +222,13 @@ impl<'a> Teller<'a> {
         out.sort_by_key(|charge| std::cmp::Reverse(charge.severity));
         out
     }
+}
+
+/// A place without its offset: rules over bytes name both, behaviours only the line.
+fn line_of(location: &Location) -> Location {
+    let mut location = location.clone();
+    if let Location::File { offset, line: Some(_), .. } = &mut location {
+        *offset = None;
+    }
+    location
 }

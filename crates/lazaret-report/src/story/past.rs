@@ -22,7 +22,11 @@ pub fn chapter(image: &ImageReport) -> Chapter {
         let instruction = Instruction::read(&step.created_by);
         let layer = of_step(number);
         let bare = layer.is_none_or(|layer| {
-            image.inventory.layers.get(layer.index).is_some_and(|contents| contents.files + contents.removed == 0)
+            image
+                .inventory
+                .layers
+                .get(layer.index)
+                .is_some_and(|contents| contents.files + contents.removed == 0)
         });
         if instruction.is_setting() && bare {
             settings.push(instruction.short());
@@ -49,7 +53,8 @@ pub fn chapter(image: &ImageReport) -> Chapter {
         steps.truncate(STEPS);
         steps.push(Step::new(Mark::Aside, say(format!("and {more} more steps"))));
     }
-    let lead = (!steps.is_empty()).then(|| say("By the builder's word, oldest first; sizes and files are from the layers"));
+    let lead = (!steps.is_empty())
+        .then(|| say("By the builder's word, oldest first; sizes and files are from the layers"));
     Chapter { title: "What each step added", lead, steps }
 }
 
@@ -97,7 +102,8 @@ fn brought(image: &ImageReport, layer: usize, step: &mut Step) {
     }
     let mut at = 0;
     while let Some(first) = contents.notable.get(at) {
-        let alike: Vec<_> = contents.notable[at..].iter().take_while(|file| file.kind == first.kind).collect();
+        let alike: Vec<_> =
+            contents.notable[at..].iter().take_while(|file| file.kind == first.kind).collect();
         at += alike.len();
         let noun = if alike.len() == 1 || first.kind.noun().ends_with('s') {
             first.kind.noun().to_owned()
@@ -109,7 +115,8 @@ fn brought(image: &ImageReport, layer: usize, step: &mut Step) {
         step.details.push(say(format!("{noun}: ")).list(alike.iter().map(|file| file.path.to_string())));
     }
     if contents.notable_left_out > 0 {
-        step.details.push(say(format!("and {} more of this kind", words::grouped(contents.notable_left_out))));
+        step.details
+            .push(say(format!("and {} more of this kind", words::grouped(contents.notable_left_out))));
     }
 }
 
@@ -143,8 +150,20 @@ struct Instruction<'a> {
 }
 
 const SETTINGS: &[&str] = &[
-    "ENV", "LABEL", "EXPOSE", "VOLUME", "USER", "WORKDIR", "ENTRYPOINT", "CMD", "STOPSIGNAL", "SHELL", "HEALTHCHECK",
-    "ARG", "MAINTAINER", "ONBUILD",
+    "ENV",
+    "LABEL",
+    "EXPOSE",
+    "VOLUME",
+    "USER",
+    "WORKDIR",
+    "ENTRYPOINT",
+    "CMD",
+    "STOPSIGNAL",
+    "SHELL",
+    "HEALTHCHECK",
+    "ARG",
+    "MAINTAINER",
+    "ONBUILD",
 ];
 
 impl<'a> Instruction<'a> {
@@ -188,11 +207,13 @@ impl<'a> Instruction<'a> {
     }
 
     fn words(&self) -> Sentence {
-        let rest = lazaret_model::one_line(&self.rest.split_whitespace().collect::<Vec<_>>().join(" "), INSTRUCTION);
+        let rest =
+            lazaret_model::one_line(&self.rest.split_whitespace().collect::<Vec<_>>().join(" "), INSTRUCTION);
         match self.word {
             "RUN" => match installs(self.rest) {
                 Some((tool, packages)) if !packages.is_empty() => {
-                    let mut sentence = say(format!("installed with {tool}: ")).list(packages.iter().take(8).copied());
+                    let mut sentence =
+                        say(format!("installed with {tool}: ")).list(packages.iter().take(8).copied());
                     if packages.len() > 8 {
                         sentence = sentence.say(format!(" and {} more", packages.len() - 8));
                     }
@@ -247,11 +268,12 @@ fn installs(text: &str) -> Option<(&'static str, Vec<&str>)> {
         for (tool, verb) in TOOLS {
             let at = words.iter().take(4).position(|word| word == tool);
             let Some(at) = at else { continue };
-            let Some(verb) = words[at..].iter().position(|word| word == verb).map(|n| n + at) else { continue };
-            let packages = words[verb + 1..]
-                .iter()
-                .copied()
-                .filter(|word| !word.starts_with(['-', '$', '<', '>', '"', '\'', '/', '.']) && !word.contains('$'));
+            let Some(verb) = words[at..].iter().position(|word| word == verb).map(|n| n + at) else {
+                continue;
+            };
+            let packages = words[verb + 1..].iter().copied().filter(|word| {
+                !word.starts_with(['-', '$', '<', '>', '"', '\'', '/', '.']) && !word.contains('$')
+            });
             found.get_or_insert_with(|| (tool, Vec::new())).1.extend(packages);
             break;
         }

@@ -49,26 +49,178 @@ pub fn role(name: &str) -> Option<&'static str> {
 
 /// Programs that only look: they tell something and change nothing.
 const LOOK: &[&str] = &[
-    "[", "awk", "basename", "cat", "cksum", "cmp", "comm", "curl-config", "cut", "date", "df", "diff", "dig", "dirname",
-    "du", "echo", "egrep", "env", "expr", "false", "fgrep", "file", "find", "findmnt", "free", "gawk", "getconf",
-    "getent", "grep", "groups", "head", "host", "hostname", "id", "jq", "ldd", "ls", "lsb_release", "lscpu", "lsof",
-    "mawk", "md5sum", "mountpoint", "my_print_defaults", "nproc", "nslookup", "od", "paste", "pgrep", "pidof",
-    "printenv", "printf", "ps", "pwd", "pwgen", "readlink", "realpath", "rev", "sed", "seq", "sha1sum", "sha256sum",
-    "sha512sum", "sort", "ss", "stat", "strings", "tail", "test", "tr", "true", "tty", "tput", "uname", "uniq", "uptime",
-    "uuidgen", "wc", "which", "who", "whoami", "xxd", "yes", "base64", "dpkg-query", "dpkg", "netstat", "ip", "ifconfig",
-    "mktemp", "pg_isready", "stty", "locale", "numfmt", "tac", "nl", "fold", "fmt", "column", "bc", "dc", "openssl",
+    "[",
+    "awk",
+    "basename",
+    "cat",
+    "cksum",
+    "cmp",
+    "comm",
+    "curl-config",
+    "cut",
+    "date",
+    "df",
+    "diff",
+    "dig",
+    "dirname",
+    "du",
+    "echo",
+    "egrep",
+    "env",
+    "expr",
+    "false",
+    "fgrep",
+    "file",
+    "find",
+    "findmnt",
+    "free",
+    "gawk",
+    "getconf",
+    "getent",
+    "grep",
+    "groups",
+    "head",
+    "host",
+    "hostname",
+    "id",
+    "jq",
+    "ldd",
+    "ls",
+    "lsb_release",
+    "lscpu",
+    "lsof",
+    "mawk",
+    "md5sum",
+    "mountpoint",
+    "my_print_defaults",
+    "nproc",
+    "nslookup",
+    "od",
+    "paste",
+    "pgrep",
+    "pidof",
+    "printenv",
+    "printf",
+    "ps",
+    "pwd",
+    "pwgen",
+    "readlink",
+    "realpath",
+    "rev",
+    "sed",
+    "seq",
+    "sha1sum",
+    "sha256sum",
+    "sha512sum",
+    "sort",
+    "ss",
+    "stat",
+    "strings",
+    "tail",
+    "test",
+    "tr",
+    "true",
+    "tty",
+    "tput",
+    "uname",
+    "uniq",
+    "uptime",
+    "uuidgen",
+    "wc",
+    "which",
+    "who",
+    "whoami",
+    "xxd",
+    "yes",
+    "base64",
+    "dpkg-query",
+    "dpkg",
+    "netstat",
+    "ip",
+    "ifconfig",
+    "mktemp",
+    "pg_isready",
+    "stty",
+    "locale",
+    "numfmt",
+    "tac",
+    "nl",
+    "fold",
+    "fmt",
+    "column",
+    "bc",
+    "dc",
+    "openssl",
 ];
 
 /// Programs that keep house: folders, owners, rights, links.
-const PREPARE: &[&str] =
-    &["mkdir", "chown", "chmod", "chgrp", "touch", "ln", "install", "mkfifo", "setfacl", "chcon", "restorecon", "rmdir", "sync", "ldconfig", "umask"];
+const PREPARE: &[&str] = &[
+    "mkdir",
+    "chown",
+    "chmod",
+    "chgrp",
+    "touch",
+    "ln",
+    "install",
+    "mkfifo",
+    "setfacl",
+    "chcon",
+    "restorecon",
+    "rmdir",
+    "sync",
+    "ldconfig",
+    "umask",
+];
 
 /// Programs that start another one and are told with it.
 const WRAPPERS: &[&str] = &[
-    "sh", "bash", "dash", "ash", "zsh", "ksh", "busybox", "nohup", "timeout", "nice", "ionice", "env", "tini", "dumb-init",
-    "docker-init", "catatonit", "gosu", "su-exec", "setpriv", "su", "sudo", "runuser", "doas", "setsid", "stdbuf", "chroot",
-    "nsenter", "unshare", "xargs", "find", "exec", "time", "command", "chpst", "setuidgid", "softlimit", "with-contenv",
-    "cpulimit", "taskset", "start-stop-daemon", "flock", "script", "parallel", "watch", "unbuffer", "numactl", "chrt",
+    "sh",
+    "bash",
+    "dash",
+    "ash",
+    "zsh",
+    "ksh",
+    "busybox",
+    "nohup",
+    "timeout",
+    "nice",
+    "ionice",
+    "env",
+    "tini",
+    "dumb-init",
+    "docker-init",
+    "catatonit",
+    "gosu",
+    "su-exec",
+    "setpriv",
+    "su",
+    "sudo",
+    "runuser",
+    "doas",
+    "setsid",
+    "stdbuf",
+    "chroot",
+    "nsenter",
+    "unshare",
+    "xargs",
+    "find",
+    "exec",
+    "time",
+    "command",
+    "chpst",
+    "setuidgid",
+    "softlimit",
+    "with-contenv",
+    "cpulimit",
+    "taskset",
+    "start-stop-daemon",
+    "flock",
+    "script",
+    "parallel",
+    "watch",
+    "unbuffer",
+    "numactl",
+    "chrt",
 ];
 
 /// Whether a program only looks.
@@ -76,7 +228,9 @@ pub fn looks(name: &str, args: &[String]) -> bool {
     let writes = match name {
         "sed" => args.iter().any(|arg| arg.starts_with("-i") || arg.starts_with("--in-place")),
         "find" => args.iter().any(|arg| matches!(arg.as_str(), "-delete" | "-exec" | "-execdir" | "-ok")),
-        "dpkg" => args.iter().any(|arg| matches!(arg.as_str(), "-i" | "--install" | "-r" | "--remove" | "-P" | "--purge")),
+        "dpkg" => args
+            .iter()
+            .any(|arg| matches!(arg.as_str(), "-i" | "--install" | "-r" | "--remove" | "-P" | "--purge")),
         "ip" => args.iter().any(|arg| matches!(arg.as_str(), "add" | "del" | "set" | "replace" | "flush")),
         "openssl" => args.first().is_some_and(|arg| matches!(arg.as_str(), "s_client" | "s_server" | "enc")),
         "hostname" => args.iter().any(|arg| !arg.starts_with('-')),
@@ -102,7 +256,19 @@ pub fn interprets(name: &str) -> bool {
     let name = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
     matches!(
         name,
-        "sh" | "bash" | "dash" | "ash" | "zsh" | "ksh" | "python" | "perl" | "ruby" | "php" | "node" | "nodejs" | "lua" | "pwsh"
+        "sh" | "bash"
+            | "dash"
+            | "ash"
+            | "zsh"
+            | "ksh"
+            | "python"
+            | "perl"
+            | "ruby"
+            | "php"
+            | "node"
+            | "nodejs"
+            | "lua"
+            | "pwsh"
     )
 }
 
@@ -123,7 +289,10 @@ pub fn language(name: &str) -> Option<&'static str> {
 
 /// Whether a program fetches over the network.
 pub fn fetches(name: &str) -> bool {
-    matches!(name, "curl" | "wget" | "fetch" | "aria2c" | "axel" | "lwp-download" | "http" | "https" | "ftp" | "tftp")
+    matches!(
+        name,
+        "curl" | "wget" | "fetch" | "aria2c" | "axel" | "lwp-download" | "http" | "https" | "ftp" | "tftp"
+    )
 }
 
 /// The name of a program without its folder.

@@ -59,7 +59,12 @@ impl<'a> Sites<'a> {
                 Some(next) => *next,
                 None => {
                     let next = self.all.len();
-                    self.all.push(Site { chain: part.clone(), behaviours: Vec::new(), may: true, below: Vec::new() });
+                    self.all.push(Site {
+                        chain: part.clone(),
+                        behaviours: Vec::new(),
+                        may: true,
+                        below: Vec::new(),
+                    });
                     match at {
                         None => self.top.push(next),
                         Some(above) => {
@@ -104,7 +109,11 @@ fn same(a: &BehaviourKind, b: &BehaviourKind) -> bool {
         (
             BehaviourKind::Process { argv: a, parent: p, .. },
             BehaviourKind::Process { argv: b, parent: q, .. },
-        ) => p == q && a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a == b || a.contains('$') || b.contains('$')),
+        ) => {
+            p == q
+                && a.len() == b.len()
+                && a.iter().zip(b).all(|(a, b)| a == b || a.contains('$') || b.contains('$'))
+        }
         (a, b) => a == b,
     }
 }

@@ -26,7 +26,8 @@ pub fn findings(teller: &Teller<'_>) -> Option<Chapter> {
             let mark = if finding.class == lazaret_model::Class::Malware { Mark::Alarm } else { Mark::Plain };
             let head = format!("{} {}: ", finding.severity.word(), crate::words::class_word(finding.class));
             let mut step = Step::new(mark, say(head).say(finding.message.clone())).at(finding.location());
-            step = step.detail(say(crate::words::reach(finding.reach)).say(", rule ").code(finding.rule.id.clone()));
+            step = step
+                .detail(say(crate::words::reach(finding.reach)).say(", rule ").code(finding.rule.id.clone()));
             step
         })
         .collect();
@@ -36,7 +37,10 @@ pub fn findings(teller: &Teller<'_>) -> Option<Chapter> {
     let info = image.findings.iter().filter(|finding| finding.severity == Severity::Info).count();
     if info > 0 {
         let count = crate::words::count(info as u64, "informational finding");
-        steps.push(Step::new(Mark::Aside, say(format!("{count}, which accuse nobody (lazaret scan -v lists them)"))));
+        steps.push(Step::new(
+            Mark::Aside,
+            say(format!("{count}, which accuse nobody (lazaret scan -v lists them)")),
+        ));
     }
     (!steps.is_empty()).then_some(Chapter { title: "What the rules say besides", lead: None, steps })
 }

@@ -1,4 +1,5 @@
 mod completion;
+mod explain;
 mod images;
 mod rule_frame;
 mod rules;
@@ -15,6 +16,7 @@ use crate::exit::Exit;
 pub fn run(cli: Cli) -> Result<Exit> {
     match cli.command {
         Command::Scan(args) => scan::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Images(args) => images::run(&args),
         Command::Rules(command) => rules::run(command),
         Command::Selftest(args) => selftest::run(&args),

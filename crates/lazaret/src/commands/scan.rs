@@ -19,27 +19,73 @@ pub fn run(args: &ScanArgs) -> Result<Exit> {
     // What is wrong with the arguments is said before anything is read.
     let outputs = outputs(&args.output)?;
     let ignore = ignore_list(&args.judge, args.output.quiet)?;
+    let (reports, failed) = read(&Wanted {
+        references: &args.references,
+        rules: &args.judge.rules,
+        only_rules: args.judge.only_rules,
+        source: &args.source,
+        budget: &args.budget,
+        quiet: args.output.quiet,
+        no_progress: args.output.no_progress,
+    })?;
+    let reports: Vec<Report> = reports.into_iter().map(|report| ignored(report, &ignore)).collect();
+
+    if !args.output.quiet {
+        tell_broken_rules(&reports);
+    }
+    if !reports.is_empty() {
+        for output in &outputs {
+            write(output, &reports, &args.output)?;
+        }
+    }
+    if failed {
+        return Ok(Exit::Error);
+    }
+    Ok(Exit::of_reports(&reports, args.judge.fail_on, args.judge.exit_code))
+}
+
+/// What a command asks to be read and judged.
+pub struct Wanted<'a> {
+    /// As typed; `lab:…` names the inert images that the program brings along.
+    pub references: &'a [String],
+    /// Directories with rules of the user's.
+    pub rules: &'a [PathBuf],
+    /// Whether the built-in rules are left out.
+    pub only_rules: bool,
+    /// How images are reached.
+    pub source: &'a SourceArgs,
+    /// What reading may cost.
+    pub budget: &'a BudgetArgs,
+    /// Whether only errors are told on standard error.
+    pub quiet: bool,
+    /// Whether no progress is drawn.
+    pub no_progress: bool,
+}
+
+/// Reads and judges everything that is wanted: the reports, and whether something failed, which
+/// was then told on standard error.
+pub fn read(wanted: &Wanted<'_>) -> Result<(Vec<Report>, bool)> {
     let demonstration = Demonstration::default();
     let mut references = Vec::new();
-    for typed in &args.references {
+    for typed in wanted.references {
         match typed.strip_prefix("lab:") {
             Some(set) => references.extend(demonstration.references(set)?),
             None => references.push(typed.parse::<ImageRef>()?),
         }
     }
-    let mut settings = settings(args, &references)?;
-    if args.references.iter().all(|typed| typed.starts_with("lab:")) && args.source.store.is_none() {
+    let mut settings = settings(wanted, &references)?;
+    if wanted.references.iter().all(|typed| typed.starts_with("lab:")) && wanted.source.store.is_none() {
         // A demonstration is nothing to remember.
         settings.store = None;
     }
-    if args.budget.unconfined && !args.output.quiet {
+    if wanted.budget.unconfined && !wanted.quiet {
         eprintln!(
             "lazaret: --unconfined: what reads the images may do all that you may; scan only what you trust"
         );
     }
 
     let (reports, failed) = super::runtime()?.block_on(async {
-        let bars = Bars::new(args.output.quiet || args.output.no_progress);
+        let bars = Bars::new(wanted.quiet || wanted.no_progress);
         let scanner = Scanner::new(settings, bars.listener()).await?;
         let mut reports = Vec::new();
         let mut failed = false;
@@ -57,21 +103,7 @@ pub fn run(args: &ScanArgs) -> Result<Exit> {
         scanner.close().await?;
         anyhow::Ok((reports, failed))
     })?;
-    let reports: Vec<Report> =
-        reports.into_iter().map(|report| ignored(demonstration.named(report), &ignore)).collect();
-
-    if !args.output.quiet {
-        tell_broken_rules(&reports);
-    }
-    if !reports.is_empty() {
-        for output in &outputs {
-            write(output, &reports, &args.output)?;
-        }
-    }
-    if failed {
-        return Ok(Exit::Error);
-    }
-    Ok(Exit::of_reports(&reports, args.judge.fail_on, args.judge.exit_code))
+    Ok((reports.into_iter().map(|report| demonstration.named(report)).collect(), failed))
 }
 
 /// Says once which rules of the user's were left out because something is wrong with them.
@@ -149,24 +181,33 @@ fn outputs(args: &OutputArgs) -> Result<Vec<Output>> {
 
 fn write(output: &Output, reports: &[Report], args: &OutputArgs) -> Result<()> {
     let terminal = output.file.is_none() && io::stdout().is_terminal();
-    let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
     let options = Options {
-        color: match args.color {
-            _ if args.no_color => false,
-            ColorWhen::Always => true,
-            ColorWhen::Never => false,
-            ColorWhen::Auto => terminal && !no_color,
-        },
+        color: color(args.color, args.no_color, terminal),
         width: width(terminal),
         show_ignored: args.show_ignored,
         verbose: args.verbose,
         ..Options::default()
     };
-    match &output.file {
+    put(output.file.as_deref(), |out| lazaret_report::render(output.format, reports, &options, out))
+}
+
+/// Whether colours are used.
+pub fn color(when: ColorWhen, never: bool, terminal: bool) -> bool {
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+    match when {
+        _ if never => false,
+        ColorWhen::Always => true,
+        ColorWhen::Never => false,
+        ColorWhen::Auto => terminal && !no_color,
+    }
+}
+
+/// Writes to a file, or to standard output, whose reader may go away.
+pub fn put(file: Option<&Path>, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    match file {
         None => {
             let mut out = BufWriter::new(io::stdout().lock());
-            let written =
-                lazaret_report::render(output.format, reports, &options, &mut out).and_then(|()| out.flush());
+            let written = write(&mut out).and_then(|()| out.flush());
             match written {
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
                 other => other.context("standard output"),
@@ -175,15 +216,13 @@ fn write(output: &Output, reports: &[Report], args: &OutputArgs) -> Result<()> {
         Some(path) => {
             let place = || format!("{} cannot be written", path.display());
             let mut out = BufWriter::new(File::create(path).with_context(place)?);
-            lazaret_report::render(output.format, reports, &options, &mut out)
-                .and_then(|()| out.flush())
-                .with_context(place)
+            write(&mut out).and_then(|()| out.flush()).with_context(place)
         }
     }
 }
 
 /// Columns of the terminal; 80 where there is none to ask.
-fn width(terminal: bool) -> usize {
+pub fn width(terminal: bool) -> usize {
     let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
     let asked = || {
         let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
@@ -207,20 +246,20 @@ fn ignore_list(args: &JudgeArgs, quiet: bool) -> Result<IgnoreList> {
     Ok(list)
 }
 
-fn settings(args: &ScanArgs, references: &[ImageRef]) -> Result<Settings> {
+fn settings(args: &Wanted<'_>, references: &[ImageRef]) -> Result<Settings> {
     let jobs = args.budget.jobs.unwrap_or_else(jobs).max(1);
     Ok(Settings {
         worker: WorkerConfig {
-            rules: args.judge.rules.clone(),
-            only_user_rules: args.judge.only_rules,
+            rules: args.rules.to_vec(),
+            only_user_rules: args.only_rules,
             cache: paths::cache(),
             jobs,
             confine: !args.budget.unconfined,
             memory: args.budget.max_memory.unwrap_or(2 << 30),
         },
-        budget: budget(&args.budget),
+        budget: budget(args.budget),
         platforms: args.source.platform.clone(),
-        registry: registry(&args.source, references)?,
+        registry: registry(args.source, references)?,
         store: store(args.source.store.as_deref(), args.source.no_store)?,
         program: std::env::current_exe().context("the program's own file cannot be found")?,
     })
