@@ -234,6 +234,8 @@ impl At<'_, '_, '_> {
         let script =
             base(process.argv.iter().skip(1).find(|arg| !arg.starts_with('-')).map_or("", String::as_str));
         roles::wraps(name)
+            && process.fed_by.is_empty()
+            && process.downloaded.is_none()
             && processes[number + 1..].iter().any(|other| {
                 other
                     .parent
