@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use lazaret_model::{EntryPath, Evidence, Finding, Gap, IgnoredFinding, ImageReport, Location, Report};
+use lazaret_model::{
+    EntryPath, Evidence, Finding, Gap, IgnoredFinding, ImageReport, Location, Report, Rule, Severity,
+};
 
 /// A finding with every image in which it was made.
 #[derive(Debug)]
@@ -16,6 +18,11 @@ pub struct Folded<'a> {
 }
 
 impl<'a> Folded<'a> {
+    /// The same once more.
+    pub fn again(&self) -> Self {
+        Self { finding: self.finding, images: self.images.clone(), ignored: self.ignored }
+    }
+
     /// The image whose digests the chain of evidence names.
     pub fn image(&self) -> &'a ImageReport {
         self.images[0]
@@ -31,6 +38,28 @@ impl<'a> Folded<'a> {
 pub fn findings(report: &Report) -> Vec<Folded<'_>> {
     let images = crate::words::worst_first(report);
     fold(images.into_iter().flat_map(|image| image.findings.iter().map(move |f| (image, f, None))))
+}
+
+/// Findings that are told one by one, and informational ones, which are summed up: they accuse
+/// nobody, and there are many.
+pub fn told_and_seen(report: &Report) -> (Vec<Folded<'_>>, Vec<Folded<'_>>) {
+    findings(report).into_iter().partition(|folded| folded.finding.severity > Severity::Info)
+}
+
+/// Informational findings by rule: id, title and how many, most first.
+pub fn by_rule<'a>(seen: &[Folded<'a>]) -> Vec<(&'a Rule, usize)> {
+    let mut rules: Vec<(&Rule, usize)> = Vec::new();
+    let mut known: HashMap<&str, usize> = HashMap::new();
+    for folded in seen {
+        let rule = &folded.finding.rule;
+        let at = *known.entry(rule.id.as_str()).or_insert_with(|| {
+            rules.push((rule, 0));
+            rules.len() - 1
+        });
+        rules[at].1 += 1;
+    }
+    rules.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.id.cmp(&b.0.id)));
+    rules
 }
 
 /// The findings of a report that a person decided to live with, folded likewise.

@@ -41,7 +41,7 @@ pub fn render(reports: &[Report], options: &Options) -> String {
             }));
         }
         let mut times = std::collections::BTreeMap::new();
-        for folded in fold::findings(report) {
+        for folded in fold::told_and_seen(report).0 {
             vulnerabilities.push(vulnerability(report, &folded, &mut times));
         }
     }

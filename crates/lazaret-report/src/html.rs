@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::fold::{self, Folded};
 use crate::svg::{self, Marks};
-use crate::{Options, chain, words};
+use crate::{Options, chain, html_story, words};
 
 const CSS: &str = include_str!("report.css");
 /// Findings, gaps and behaviours written into the page; a browser must still open it.
@@ -100,7 +100,7 @@ fn pill(outcome: Outcome) -> Markup {
 }
 
 fn section(at: usize, report: &Report, options: &Options) -> Markup {
-    let findings = fold::findings(report);
+    let (findings, seen) = fold::told_and_seen(report);
     let ignored = fold::ignored(report);
     let worst = words::worst_first(report);
     html! {
@@ -126,8 +126,17 @@ fn section(at: usize, report: &Report, options: &Options) -> Markup {
                     p.small { "and " (findings.len() - MOST_FINDINGS) " more; the JSON form has all of them." }
                 }
             }
+            (also_seen(&seen))
             (indicators(&findings))
-            @for image in &worst { @if !image.behaviours.is_empty() { (behaviours(image, worst.len() > 1)) } }
+            @for image in &worst {
+                (html_story::section(report, image, worst.len() > 1))
+                @if !image.behaviours.is_empty() {
+                    details.more {
+                        summary { "Each process, file and connection by itself" }
+                        (behaviours(image, worst.len() > 1))
+                    }
+                }
+            }
             (gaps(report))
             @if options.show_ignored && !ignored.is_empty() { (decisions(&ignored)) }
             @if !options.show_ignored && !ignored.is_empty() {
@@ -274,6 +283,30 @@ fn layer_section(at: usize, report: &Report, image: &ImageReport, findings: &[Fo
                             }
                         }
                         div.marks { (links(&marks[number])) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Informational findings, by rule and folded away.
+fn also_seen(seen: &[Folded<'_>]) -> Markup {
+    html! {
+        @if !seen.is_empty() {
+            details.more {
+                summary { "Also seen: " (words::count(seen.len() as u64, "informational finding")) ", which accuse nobody" }
+                div.card.scroll {
+                    table {
+                        tbody {
+                            @for (rule, count) in fold::by_rule(seen).into_iter().take(MOST_FINDINGS) {
+                                tr {
+                                    td.n { code { (visible(&rule.id)) } }
+                                    td { (visible(&rule.title)) }
+                                    td.n { (count) }
+                                }
+                            }
+                        }
                     }
                 }
             }

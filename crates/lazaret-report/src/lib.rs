@@ -6,11 +6,13 @@
 //! none writes a link that leads to an address found in an image.
 
 mod chain;
+mod diff;
 mod explain;
 mod fingerprint;
 mod fold;
 mod gitlab;
 mod html;
+mod html_story;
 mod json;
 mod json_text;
 mod junit;
@@ -28,6 +30,10 @@ use std::str::FromStr;
 
 use lazaret_model::Report;
 
+pub use diff::{
+    Area, Change, ChangeOutcome, Comparison, DiffFormat, Difference, UnknownDiffFormatError, compare,
+    write_difference,
+};
 pub use explain::{StoryFormat, UnknownStoryFormatError, explain};
 pub use story::{Chapter, Charge, Mark, Piece, Sentence, Step, Story, tell};
 

@@ -72,7 +72,7 @@ impl Page {
                     if outcome == Outcome::Clean { outcome.to_string() } else { format!("**{outcome}**") },
                     code(&words::name(report)),
                     code(&words::platform(image)),
-                    image.findings.len(),
+                    words::telling(image),
                     image.coverage.gaps,
                     escape(&words::coverage(&image.coverage)),
                 ));
@@ -81,7 +81,7 @@ impl Page {
     }
 
     fn report(&mut self, report: &Report, options: &Options) {
-        let findings = fold::findings(report);
+        let (findings, seen) = fold::told_and_seen(report);
         let gaps = fold::gaps(report);
         let ignored = fold::ignored(report);
         if findings.is_empty()
@@ -96,6 +96,15 @@ impl Page {
             self.add(&finding(folded));
         }
         self.left_out += findings.len().saturating_sub(MOST_FINDINGS);
+        if !seen.is_empty() {
+            let count = words::count(seen.len() as u64, "informational finding");
+            let mut text = format!("<details><summary>Also seen: {count}, which accuse nobody</summary>\n\n");
+            for (rule, count) in fold::by_rule(&seen) {
+                text.push_str(&format!("- {}: {} ({count})\n", code(&rule.id), escape(&rule.title)));
+            }
+            text.push_str("\n</details>\n\n");
+            self.add(&text);
+        }
         let serious: Vec<_> = gaps.iter().filter(|(gap, _)| gap.matters).collect();
         if !serious.is_empty() {
             let mut text = format!("**Not read, and it could matter ({})**\n\n", serious.len());

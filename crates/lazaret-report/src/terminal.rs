@@ -10,6 +10,8 @@ use crate::{Options, chain, words, wrap};
 const SHOWN_PER_RULE: usize = 1;
 /// Further places of one rule that are listed.
 const LISTED_PER_RULE: usize = 5;
+/// Rules named of informational findings.
+const SEEN_RULES: usize = 8;
 /// Links of evidence shown for one finding.
 const SHOWN_EVIDENCE: usize = 3;
 /// Gaps that matter shown before the rest are counted.
@@ -95,12 +97,18 @@ impl Page<'_> {
 
     fn report(&mut self, report: &Report) {
         self.verdict(report);
-        let findings = fold::findings(report);
+        let (mut findings, seen) = fold::told_and_seen(report);
         let ignored = fold::ignored(report);
         if report.images.len() > 1 {
             self.platforms(report);
         }
+        if self.options.verbose > 0 {
+            findings.extend(seen.iter().map(Folded::again));
+        }
         self.findings(&findings);
+        if self.options.verbose == 0 {
+            self.seen(&seen);
+        }
         if self.options.show_ignored {
             self.ignored(&ignored);
         }
@@ -132,8 +140,9 @@ impl Page<'_> {
             let outcome = image.verdict.outcome;
             let word = self.paint(outcome_style(outcome), &wrap::pad(outcome.word(), 12));
             let mut counts = Vec::new();
-            if !image.findings.is_empty() {
-                counts.push(words::count(image.findings.len() as u64, "finding"));
+            let findings = words::telling(image);
+            if findings > 0 {
+                counts.push(words::count(findings, "finding"));
             }
             if image.coverage.gaps > 0 {
                 counts.push(words::count(image.coverage.gaps, "gap"));
@@ -185,6 +194,29 @@ impl Page<'_> {
                 );
             }
         }
+    }
+
+    /// What was seen besides and accuses nobody, in a few lines.
+    fn seen(&mut self, seen: &[Folded<'_>]) {
+        if seen.is_empty() {
+            return;
+        }
+        let rules = fold::by_rule(seen);
+        let mut named: Vec<String> = rules
+            .iter()
+            .take(SEEN_RULES)
+            .map(|(rule, count)| match count {
+                1 => visible(&rule.id).into_owned(),
+                count => format!("{} ({count})", visible(&rule.id)),
+            })
+            .collect();
+        if rules.len() > SEEN_RULES {
+            named.push(format!("{} more", words::count((rules.len() - SEEN_RULES) as u64, "rule")));
+        }
+        self.raw("");
+        let count = words::count(seen.len() as u64, "informational finding");
+        let text = format!("{count} (-v shows them): {}", named.join(", "));
+        self.labelled(0, "also seen", FOOT, DIM, &text);
     }
 
     fn finding(&mut self, number: usize, folded: &Folded<'_>) {

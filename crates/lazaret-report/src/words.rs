@@ -1,7 +1,7 @@
 //! Small pieces of text that several formats share.
 
 use lazaret_model::{
-    BehaviourKind, Certainty, Class, Coverage, FileOp, ImageReport, Location, Reach, Report, Rule, one_line,
+    BehaviourKind, Certainty, Class, Coverage, FileOp, ImageReport, Location, Reach, Report, Rule, Severity, one_line,
     visible,
 };
 
@@ -73,6 +73,11 @@ pub fn coverage(coverage: &Coverage) -> String {
         out.push_str(&format!(", {} that could matter", count(coverage.gaps, "gap")));
     }
     out
+}
+
+/// Findings of an image that are more than informational.
+pub fn telling(image: &ImageReport) -> u64 {
+    image.findings.iter().filter(|finding| finding.severity > Severity::Info).count() as u64
 }
 
 /// Milliseconds as people say them.

@@ -24,6 +24,11 @@ pub enum Command {
     Scan(Box<ScanArgs>),
     /// Tell what an image is and what it will do, line by line, with the evidence.
     Explain(Box<ExplainArgs>),
+    /// Compare two versions of an image: what the second can do that the first could not.
+    ///
+    /// Exit codes: 0 nothing new, 1 at or over --fail-on, 2 wrong use or failure, 3 something was
+    /// not read, so that something new may be missing from the list.
+    Diff(Box<DiffArgs>),
     /// List the images that were judged.
     Images(ImagesArgs),
     /// List, explain or check rules.
@@ -94,6 +99,49 @@ pub struct ExplainArgs {
     /// Write to FILE instead of standard output.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Name every finding beside its line.
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    #[command(flatten)]
+    pub look: LookArgs,
+    #[command(flatten)]
+    pub rules: RuleArgs,
+    #[command(flatten)]
+    pub source: SourceArgs,
+    #[command(flatten)]
+    pub budget: BudgetArgs,
+}
+
+/// From which change on `lazaret diff` exits with 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOnChange {
+    /// When the second can do anything that the first could not.
+    More,
+    /// When what is new is what attackers add.
+    Alarming,
+    /// Never.
+    Never,
+}
+
+/// `lazaret diff`.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// The version before, in any form that `lazaret scan` takes.
+    #[arg(value_name = "A")]
+    pub from: String,
+    /// The version now.
+    #[arg(value_name = "B")]
+    pub to: String,
+
+    /// Form: text, markdown or json.
+    #[arg(short, long, default_value = "text")]
+    pub format: String,
+    /// Write to FILE instead of standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// The change from which on the exit code is 1.
+    #[arg(long, value_enum, default_value = "more")]
+    pub fail_on: FailOnChange,
     /// Name every finding beside its line.
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,

@@ -23,7 +23,7 @@ fn story(out: &mut String, story: &Story) {
     if !story.short.is_empty() {
         out.push_str("\n## In short\n\n");
         for step in &story.short {
-            line(out, step, 0);
+            self::step(out, step, 0);
         }
     }
     for chapter in &story.chapters {
@@ -32,13 +32,14 @@ fn story(out: &mut String, story: &Story) {
             out.push_str(&format!("{}.\n\n", sentence(lead)));
         }
         for step in &chapter.steps {
-            line(out, step, 0);
+            self::step(out, step, 0);
         }
     }
     out.push('\n');
 }
 
-fn line(out: &mut String, step: &Step, level: usize) {
+/// A step and those below it, as items of a list.
+pub(crate) fn step(out: &mut String, step: &Step, level: usize) {
     let indent = "  ".repeat(level.min(12));
     let text = sentence(&step.sentence);
     let may = if step.may && step.mark != Mark::When { "may: " } else { "" };
@@ -70,7 +71,7 @@ fn line(out: &mut String, step: &Step, level: usize) {
         ));
     }
     for below in &step.steps {
-        line(out, below, level + 1);
+        self::step(out, below, level + 1);
     }
 }
 

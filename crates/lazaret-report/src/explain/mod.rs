@@ -10,6 +10,9 @@ use std::str::FromStr;
 
 use lazaret_model::Report;
 
+pub(crate) use markdown::step as markdown_step;
+pub(crate) use text::{Page, Tone};
+
 use crate::Options;
 
 /// A form that a story can be written in.

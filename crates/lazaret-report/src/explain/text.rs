@@ -19,7 +19,7 @@ const PLAIN: Style = Style::new();
 
 /// All stories, worst image first.
 pub fn render(reports: &[Report], options: &Options) -> String {
-    let mut page = Page { out: String::new(), options, width: options.width.max(40) };
+    let mut page = Page::new(options);
     let mut first = true;
     for report in reports {
         for image in words::worst_first(report) {
@@ -36,16 +36,54 @@ pub fn render(reports: &[Report], options: &Options) -> String {
     if reports.is_empty() {
         page.line("nothing was read");
     }
-    page.out
+    page.finish()
 }
 
-struct Page<'a> {
+/// How an answer is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tone {
+    Good,
+    Warning,
+    Bad,
+    Unknown,
+}
+
+/// Text of a width, with colours where they are wanted.
+pub(crate) struct Page<'a> {
     out: String,
     options: &'a Options,
     width: usize,
 }
 
-impl Page<'_> {
+impl<'a> Page<'a> {
+    /// An empty page.
+    pub(crate) fn new(options: &'a Options) -> Self {
+        Self { out: String::new(), options, width: options.width.max(40) }
+    }
+
+    /// The text.
+    pub(crate) fn finish(self) -> String {
+        self.out
+    }
+
+    /// The line with the answer.
+    pub(crate) fn answer(&mut self, tone: Tone, word: &str, name: &str, rest: &str) {
+        let color = match tone {
+            Tone::Good => AnsiColor::Green,
+            Tone::Warning => AnsiColor::Yellow,
+            Tone::Bad => AnsiColor::Red,
+            Tone::Unknown => AnsiColor::Magenta,
+        };
+        let word = self.paint(BOLD.fg_color(Some(color.into())), word);
+        let name = self.paint(BOLD, name);
+        self.line(&format!("{word}  {name}  {rest}"));
+    }
+
+    /// A sentence of its own, neutralised by the caller.
+    pub(crate) fn sentence(&mut self, text: &str) {
+        self.hang(0, "", PLAIN, PLAIN, text);
+    }
+
     fn line(&mut self, text: &str) {
         self.out.push_str(text.trim_end());
         self.out.push('\n');
@@ -73,10 +111,8 @@ impl Page<'_> {
     }
 
     fn story(&mut self, story: &Story) {
-        let word = self.paint(outcome_style(story.outcome), story.outcome.word());
-        let name = self.paint(BOLD, &story.name);
-        self.line(&format!("{word}  {name}  ({})", story.platform));
-        self.hang(0, "", PLAIN, PLAIN, &visible(&story.why));
+        self.answer(tone(story.outcome), story.outcome.word(), &story.name, &format!("({})", story.platform));
+        self.sentence(&visible(&story.why));
         if !story.short.is_empty() {
             self.heading("In short");
             for step in &story.short {
@@ -88,7 +124,8 @@ impl Page<'_> {
         }
     }
 
-    fn heading(&mut self, text: &str) {
+    /// A heading, with an empty line before it.
+    pub(crate) fn heading(&mut self, text: &str) {
         self.line("");
         let text = self.paint(BOLD, text);
         self.line(&text);
@@ -104,7 +141,8 @@ impl Page<'_> {
         }
     }
 
-    fn step(&mut self, step: &Step, level: usize) {
+    /// A step and those below it.
+    pub(crate) fn step(&mut self, step: &Step, level: usize) {
         let indent = 2 + LEVEL * level.min(LEVELS);
         let (sign, sign_style, style) = match step.mark {
             Mark::Plain => ("-", DIM, PLAIN),
@@ -176,14 +214,13 @@ fn plain(sentence: &Sentence) -> String {
     out
 }
 
-fn outcome_style(outcome: Outcome) -> Style {
-    let color = match outcome {
-        Outcome::Malicious => AnsiColor::Red,
-        Outcome::Suspicious => AnsiColor::Yellow,
-        Outcome::Inconclusive => AnsiColor::Magenta,
-        Outcome::Clean => AnsiColor::Green,
-    };
-    BOLD.fg_color(Some(color.into()))
+fn tone(outcome: Outcome) -> Tone {
+    match outcome {
+        Outcome::Malicious => Tone::Bad,
+        Outcome::Suspicious => Tone::Warning,
+        Outcome::Inconclusive => Tone::Unknown,
+        Outcome::Clean => Tone::Good,
+    }
 }
 
 fn severity_style(severity: Severity, class: &str) -> Style {

@@ -16,7 +16,7 @@ pub const STARTED: &str = "started as ";
 /// What a detail begins with that quotes a text.
 pub const TEXT: &str = "text: ";
 /// Commands alike at one line that are told one by one.
-const ALIKE: usize = 3;
+const ALIKE: usize = 6;
 
 /// What a deed is about, for the summary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -193,9 +193,10 @@ impl At<'_, '_, '_> {
                     1
                 }
             };
-            if alike > ALIKE && !roles::looks(name, process.args()) && !roles::prepares(name) {
-                if alike == ALIKE + 1 {
-                    let more = processes.iter().filter(|other| other.name() == name).count() - ALIKE;
+            let limit = self.most_alike(process);
+            if alike > limit && !roles::looks(name, process.args()) && !roles::prepares(name) {
+                if alike == limit + 1 {
+                    let more = processes.iter().filter(|other| other.name() == name).count() - limit;
                     let sentence = say(format!("and {more} more like it with ")).code(name);
                     self.step(Step::new(Mark::Aside, sentence), None);
                 }
@@ -212,7 +213,7 @@ impl At<'_, '_, '_> {
         self.connections = later;
         let now: Vec<Connection<'_>> = now;
         for connection in &now {
-            let sentence = say("").code(connection.by).say(" connects to ").code(connection.target());
+            let sentence = say("connects to ").code(connection.target()).say(", by ").code(connection.by);
             self.step(Step::new(Mark::Plain, sentence), Some(Topic::Connects));
         }
         let (now, later) = std::mem::take(&mut self.changes).into_iter().partition(|c| c.at < before);
@@ -221,6 +222,17 @@ impl At<'_, '_, '_> {
         for change in &now {
             self.change(change);
         }
+    }
+
+    /// How many commands of one program at this line are told one by one. A line of a script is one
+    /// command in several rounds or branches; the words of a configuration are a whole script, and
+    /// of what fetches or runs something each is told.
+    fn most_alike(&self, process: &Process<'_>) -> usize {
+        let name = process.name();
+        let in_file = matches!(self.site.place(), Location::File { line: Some(_), .. });
+        let talks = self.connections.iter().any(|connection| base(connection.by) == name);
+        let quiet = process.fed_by.is_empty() && process.downloaded.is_none() && !talks && !roles::fetches(name);
+        if in_file && quiet { 1 } else { ALIKE }
     }
 
     fn step(&mut self, step: Step, topic: Option<Topic>) {
@@ -468,7 +480,7 @@ impl At<'_, '_, '_> {
                 topic = Some(Topic::Stays);
                 say("installs a schedule with ").code(command(process.argv))
             }
-            "tar" | "unzip" | "bsdtar" if unpacks(name, args) => say("unpacks ").code(command(process.argv)),
+            "tar" | "unzip" | "bsdtar" if unpacks(name, args) => say("unpacks an archive: ").code(command(process.argv)),
             "apt-get" | "apt" | "apk" | "yum" | "dnf" | "microdnf" | "pip" | "pip3" | "npm" | "yarn"
             | "gem" => say("manages packages: ").code(command(process.argv)),
             "docker" | "ctr" | "crictl" | "nerdctl" | "podman" | "kubectl" => {
@@ -538,7 +550,10 @@ impl At<'_, '_, '_> {
                     // A line is one of the script that starts it.
                     inside.is_empty() && line.is_none() && is(process.image)
                         || inside.last().is_some_and(|member| base(member) == name)
-                        || roles::language(name).is_some() && is(script.map(String::as_str))
+                        || // What a program of another language starts is told below it.
+                        roles::language(name).is_some()
+                            && self.site.below.is_empty()
+                            && is(script.map(String::as_str))
                 }
                 _ => false,
             };
@@ -634,7 +649,7 @@ impl At<'_, '_, '_> {
     }
 
     fn write(&mut self, change: &Change<'_>, whole: &str, host: bool, named: Sentence) {
-        if change.content == Some("") && !host {
+        if change.content == Some("") && !host || whole.contains("/tmp.XXX") {
             self.out.push(Deed::Prepare(vec![whole.to_owned()]));
             return;
         }

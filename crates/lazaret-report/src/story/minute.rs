@@ -5,7 +5,7 @@ use lazaret_model::{Location, Phase, Under};
 use super::deed::{self, Deed, Noted, Topic};
 use super::sentence::{Sentence, say};
 use super::site::{Site, Sites};
-use super::{Chapter, Mark, Step, Teller, schedule};
+use super::{Chapter, Folded, Mark, Step, Teller, schedule};
 
 /// Paths named in one folded line.
 const NAMED: usize = 6;
@@ -66,6 +66,54 @@ pub fn chapters(teller: &mut Teller<'_>) -> Minute {
         }
     }
     minute
+}
+
+/// Tells those behaviours of an image that are new, line by line: the phase, whether it is among
+/// what harms, and the step.
+pub(crate) fn tell_new(image: &lazaret_model::ImageReport, new: &[lazaret_model::Behaviour]) -> Vec<(Phase, bool, Step)> {
+    let mut teller = Teller::new(image);
+    let mut out = Vec::new();
+    let mut written: Vec<Vec<Location>> = Vec::new();
+    for (phase, _) in PHASES {
+        let sites = Sites::of(new, phase);
+        let mut helpers = Vec::new();
+        for site in sites.all.iter().filter(|site| !site.behaviours.is_empty()) {
+            let chain: Vec<Location> = site.chain.iter().map(|place| (*place).clone()).collect();
+            if phase == Phase::Scheduled && written.contains(&chain) {
+                continue;
+            }
+            let place = site.place();
+            let line = teller.line(place);
+            let background = line.is_some_and(|line| line.background);
+            let deeds = deed::deeds(&mut teller, site);
+            let charges = teller.charges_at(place);
+            let last = deeds.iter().rposition(|deed| matches!(deed, Deed::Step(..)));
+            let mut rest = Vec::new();
+            for (at, deed) in deeds.into_iter().enumerate() {
+                match deed {
+                    Deed::Step(mut step, topic) => {
+                        step.places.push(super::place::words(place));
+                        step.quote = line.map(|line| line.text.clone());
+                        if background {
+                            step.sentence = std::mem::take(&mut step.sentence).say(", in the background");
+                        }
+                        if Some(at) == last {
+                            step.charges.extend(charges.iter().cloned());
+                        }
+                        if matches!(topic, Some(Topic::Host | Topic::Stays)) {
+                            written.push(chain.clone());
+                        }
+                        let alarming = topic.is_some_and(|topic| topic <= Topic::Stays);
+                        out.push((phase, alarming, *step));
+                    }
+                    other => rest.push(other),
+                }
+            }
+            helpers.push(Told { under: Vec::new(), deeds: rest, places: vec![super::place::words(place)], may: site.may });
+        }
+        out.extend(fold(helpers).into_iter().map(|step| (phase, false, step)));
+    }
+    out
 }
 
 /// Jobs that come with a system: its own scripts, and the lines that run its folders of scripts.
@@ -481,7 +529,10 @@ fn heading(block: &Block) -> Sentence {
     };
     match under {
         Under::If(condition) => condition_words(condition),
-        Under::Else(condition) => say("otherwise, if not: ").code(condition.clone()),
+        Under::Else(condition) => match common_test(condition, true) {
+            Some(words) => say("otherwise, ").then(words),
+            None => say("otherwise, not ").code(condition.clone()),
+        },
         Under::Case(word, pattern) if pattern == "*" => say("for any other ").code(word.clone()),
         Under::Case(word, pattern) => say("if ").code(word.clone()).say(" is ").code(pattern.clone()),
         Under::Loop(text) => loop_words(text),
@@ -502,33 +553,40 @@ fn loop_words(text: &str) -> Sentence {
 
 /// A condition, in words where it is one of the common tests.
 fn condition_words(condition: &str) -> Sentence {
-    let inner = condition.trim().trim_start_matches("[[").trim_start_matches('[');
-    let inner = inner.trim_end_matches("]]").trim_end_matches(']').trim();
+    common_test(condition, false).unwrap_or_else(|| say("if ").code(condition))
+}
+
+/// A common test in words; its opposite where `opposite`.
+fn common_test(condition: &str, opposite: bool) -> Option<Sentence> {
+    let inner = condition.trim().trim_start_matches('[').trim_end_matches(']').trim();
     let inner = inner.strip_prefix("test ").unwrap_or(inner);
-    let plain = |word: &str| word.trim_matches('"').to_owned();
-    let simple = !["&&", "||", " -a ", " -o ", ";", "|"].iter().any(|joint| inner.contains(joint));
-    let (not, rest) = match inner.strip_prefix("! ") {
-        Some(rest) => (true, rest),
-        None => (false, inner),
+    if ["&&", "||", " -a ", " -o ", ";", "|"].iter().any(|joint| inner.contains(joint)) {
+        return None;
+    }
+    let (holds, rest) = match inner.strip_prefix("! ") {
+        Some(rest) => (opposite, rest),
+        None => (!opposite, inner),
     };
-    if let (true, Some((test, what))) = (simple, rest.split_once(' ')) {
-        let what = what.trim();
-        if !what.contains(' ') {
-            let there = if not { " is not there" } else { " is there" };
-            match test {
-                "-f" | "-e" | "-r" | "-L" | "-S" => return say("if the file ").code(plain(what)).say(there),
-                "-d" => return say("if the folder ").code(plain(what)).say(there),
-                "-x" => return say("if the program ").code(plain(what)).say(there),
-                "-z" if !not => return say("if ").code(plain(what)).say(" is not set"),
-                "-n" if !not => return say("if ").code(plain(what)).say(" is set"),
-                _ => {}
-            }
-        }
+    if inner.contains("$(id -u)") && inner.contains('0') && !inner.contains("!=") {
+        return Some(say(if holds { "if it runs as root" } else { "if it does not run as root" }));
     }
-    if simple && inner.contains("$(id -u)") && inner.contains('0') && !inner.contains("!=") {
-        return say("if it runs as root");
+    let (test, what) = rest.split_once(' ')?;
+    let what = what.trim();
+    if what.is_empty() || what.contains(' ') && !what.starts_with('"') {
+        return None;
     }
-    say("if ").code(condition)
+    let what = what.trim_matches('"').to_owned();
+    let there = if holds { " is there" } else { " is not there" };
+    let set = |is: bool| if is { " is set" } else { " is not set" };
+    Some(match test {
+        "-f" | "-e" | "-r" | "-L" | "-S" => say("if the file ").code(what).say(there),
+        "-s" => say("if the file ").code(what).say(if holds { " is not empty" } else { " is empty or not there" }),
+        "-d" => say("if the folder ").code(what).say(there),
+        "-x" => say("if the program ").code(what).say(there),
+        "-z" => say("if ").code(what).say(set(!holds)),
+        "-n" => say("if ").code(what).say(set(holds)),
+        _ => return None,
+    })
 }
 
 /// Folds helpers and housekeeping among steps of one block.
@@ -572,29 +630,32 @@ fn fold(told: Vec<Told>) -> Vec<Step> {
     }
     let mut inserted = 0;
     if let Some(at) = path_at {
-        let mut sentence = say("prepares its files and folders");
-        if !paths.is_empty() {
-            sentence = sentence.say(": ").list(paths.iter().take(NAMED).cloned());
-        }
-        if paths.len() > NAMED {
-            sentence = sentence.say(format!(" and {} more", paths.len() - NAMED));
-        }
-        let mut step = Step::new(Mark::Aside, sentence);
+        let mut step = helpers(Folded::Prepares, paths, &path_places);
         step.may = !sure;
-        step.places = spans(&path_places);
         out.insert(at, step);
         inserted = usize::from(look_at.is_some_and(|look| look >= at));
     }
     if let Some(at) = look_at {
-        let mut sentence = say("looks around with ").list(looks.iter().take(NAMED).cloned());
-        if looks.len() > NAMED {
-            sentence = sentence.say(format!(" and {} more", looks.len() - NAMED));
-        }
-        let mut step = Step::new(Mark::Aside, sentence);
-        step.places = spans(&look_places);
-        out.insert(at + inserted, step);
+        out.insert(at + inserted, helpers(Folded::Looks, looks, &look_places));
     }
     out
+}
+
+/// Helpers of one kind in one line.
+fn helpers(kind: Folded, list: Vec<String>, places: &[String]) -> Step {
+    let words = match kind {
+        Folded::Looks => "looks around with ",
+        Folded::Prepares if list.is_empty() => "prepares its files and folders",
+        Folded::Prepares => "prepares its files and folders: ",
+    };
+    let mut sentence = say(words).list(list.iter().take(NAMED).cloned());
+    if list.len() > NAMED {
+        sentence = sentence.say(format!(" and {} more", list.len() - NAMED));
+    }
+    let mut step = Step::new(Mark::Aside, sentence);
+    step.places = spans(places);
+    step.folded = Some((kind, list));
+    step
 }
 
 fn add(list: &mut Vec<String>, item: String) {
@@ -607,14 +668,15 @@ fn add(list: &mut Vec<String>, item: String) {
 fn spans(places: &[String]) -> Vec<String> {
     let mut out: Vec<(String, Vec<u32>)> = Vec::new();
     for place in places {
-        let (file, line) =
-            match place.rsplit_once(':').and_then(|(file, line)| Some((file, line.parse().ok()?))) {
-                Some((file, line)) => (file.to_owned(), Some(line)),
-                None => (place.clone(), None),
-            };
+        // A line, or lines that were joined before.
+        let numbers = |lines: &str| lines.split('-').map(str::parse).collect::<Result<Vec<u32>, _>>().ok();
+        let (file, of) = match place.rsplit_once(':').and_then(|(file, lines)| Some((file, numbers(lines)?))) {
+            Some((file, lines)) => (file.to_owned(), lines),
+            None => (place.clone(), Vec::new()),
+        };
         match out.iter_mut().find(|(known, _)| *known == file) {
-            Some((_, lines)) => lines.extend(line),
-            None => out.push((file, line.into_iter().collect())),
+            Some((_, lines)) => lines.extend(of),
+            None => out.push((file, of)),
         }
     }
     out.into_iter()
@@ -629,12 +691,67 @@ fn spans(places: &[String]) -> Vec<String> {
         .collect()
 }
 
-/// Folds what repeats: a line of helpers that only says the same as the one before it.
+/// Helpers of one kind among the steps of one block, told once: where in between they look does
+/// not matter.
 fn hoist(steps: &mut Vec<Step>) {
-    steps.dedup_by(|b, a| {
-        a.mark == Mark::Aside && b.mark == Mark::Aside && a.sentence == b.sentence && b.steps.is_empty()
-    });
+    for kind in [Folded::Looks, Folded::Prepares] {
+        let is = |step: &Step| step.folded.as_ref().is_some_and(|(other, _)| *other == kind);
+        if steps.iter().filter(|step| is(step)).count() < 2 {
+            continue;
+        }
+        let mut list = Vec::new();
+        let mut places = Vec::new();
+        let mut may = true;
+        for step in steps.iter().filter(|step| is(step)) {
+            step.folded.iter().flat_map(|(_, list)| list).for_each(|name| add(&mut list, name.clone()));
+            places.extend(step.places.iter().cloned());
+            may &= step.may;
+        }
+        let mut joined = helpers(kind, list, &places);
+        joined.may = may;
+        let mut joined = Some(joined);
+        steps.retain_mut(|step| {
+            if !is(step) {
+                return true;
+            }
+            match joined.take() {
+                Some(joined) => {
+                    *step = joined;
+                    true
+                }
+                None => false,
+            }
+        });
+    }
     for step in steps {
         hoist(&mut step.steps);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn common_tests_are_said_in_words_and_others_are_quoted() {
+        for (test, said, opposite) in [
+            ("[ -f /a ]", "if the file /a is there", "if the file /a is not there"),
+            ("[ ! -d \"$X\" ]", "if the folder $X is not there", "if the folder $X is there"),
+            ("[ -z \"$A\" ]", "if $A is not set", "if $A is set"),
+            ("[[ -n $A ]]", "if $A is set", "if $A is not set"),
+            ("[ \"$(id -u)\" = '0' ]", "if it runs as root", "if it does not run as root"),
+        ] {
+            assert_eq!(condition_words(test).text(), said, "{test}");
+            assert_eq!(common_test(test, true).map(|words| words.text()).as_deref(), Some(opposite), "{test}");
+        }
+        for test in ["[ a = b ]", "[ -f a ] && [ -f b ]", "command -v x", "", "[", "! "] {
+            assert_eq!(common_test(test, false), None, "{test}");
+        }
+    }
+
+    #[test]
+    fn places_of_one_file_are_told_as_a_span() {
+        let of = |places: &[&str]| spans(&places.iter().map(|p| (*p).to_owned()).collect::<Vec<_>>());
+        assert_eq!(of(&["/a:3", "/a:9", "/b:1", "/a:5-12", "CMD"]), ["/a:3-12", "/b:1", "CMD"]);
     }
 }

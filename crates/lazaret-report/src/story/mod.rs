@@ -21,6 +21,8 @@ use std::collections::HashMap;
 
 use lazaret_model::{Finding, ImageReport, Location, Outcome, Report, ScriptLine, Severity};
 
+pub(crate) use minute::tell_new;
+pub(crate) use sentence::say;
 pub use sentence::{Piece, Sentence};
 
 use host::Mounts;
@@ -91,6 +93,17 @@ pub struct Step {
     pub charges: Vec<Charge>,
     /// What follows from it.
     pub steps: Vec<Step>,
+    /// What is folded into it, where it is a line of helpers.
+    folded: Option<(Folded, Vec<String>)>,
+}
+
+/// A kind of helpers that are told in one line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Folded {
+    /// They look.
+    Looks,
+    /// They keep house.
+    Prepares,
 }
 
 /// What a rule says about a step.
@@ -118,6 +131,7 @@ impl Step {
             quote: None,
             charges: Vec::new(),
             steps: Vec::new(),
+            folded: None,
         }
     }
 

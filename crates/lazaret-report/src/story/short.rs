@@ -21,7 +21,8 @@ pub fn steps(image: &ImageReport, minute: &Minute) -> Vec<Step> {
     out.extend(becomes(image, minute));
     out.extend(named(minute, &mut told, |topic| topic >= Topic::Fetches));
     for beside in &minute.beside {
-        if !told.contains(&beside.sentence.text()) {
+        let sure = !beside.may || beside.mark == Mark::Alarm;
+        if sure && !told.contains(&beside.sentence.text()) {
             told.push(beside.sentence.text());
             let mut step = shallow(beside);
             step.sentence = say("Beside that, it ").then(beside.sentence.clone());
@@ -60,7 +61,7 @@ fn becomes(image: &ImageReport, minute: &Minute) -> Option<Step> {
 /// Steps on topics, those that start with the container first.
 fn named(minute: &Minute, told: &mut Vec<String>, wanted: impl Fn(Topic) -> bool) -> Vec<Step> {
     let mut noted: Vec<&(Phase, Noted)> =
-        minute.noted.iter().filter(|(_, noted)| wanted(noted.topic)).collect();
+        minute.noted.iter().filter(|(_, noted)| wanted(noted.topic) && !is_vague(noted)).collect();
     noted.sort_by_key(|(phase, noted)| (noted.topic, *phase != Phase::Start));
     let mut counts: Vec<(Topic, usize)> = Vec::new();
     let mut out = Vec::new();
@@ -86,6 +87,11 @@ fn named(minute: &Minute, told: &mut Vec<String>, wanted: impl Fn(Topic) -> bool
         }
     }
     out
+}
+
+/// What may happen, and paper cannot tell what: the story has it, the summary needs it not.
+fn is_vague(noted: &Noted) -> bool {
+    noted.topic == Topic::Unknown && noted.step.may
 }
 
 /// One of them as a sentence of its own, with the condition in front.

@@ -1,4 +1,5 @@
 mod completion;
+mod diff;
 mod explain;
 mod images;
 mod rule_frame;
@@ -16,6 +17,7 @@ use crate::exit::Exit;
 pub fn run(cli: Cli) -> Result<Exit> {
     match cli.command {
         Command::Scan(args) => scan::run(&args),
+        Command::Diff(args) => diff::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Images(args) => images::run(&args),
         Command::Rules(command) => rules::run(command),
