@@ -1,8 +1,8 @@
 //! Small pieces of text that several formats share.
 
 use lazaret_model::{
-    BehaviourKind, Certainty, Class, Coverage, FileOp, ImageReport, Location, Reach, Report, Rule, Severity, one_line,
-    visible,
+    BehaviourKind, Certainty, Class, Coverage, FileOp, ImageReport, Location, Reach, Report, Rule, Severity,
+    one_line, visible,
 };
 
 /// What the image is called: repository and tag, or repository and digest where no tag was named.

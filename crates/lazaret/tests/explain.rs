@@ -89,7 +89,9 @@ fn a_key_on_the_host_is_told_with_who_can_log_in() {
 fn a_shell_that_is_handed_out_is_told_with_whom_to() {
     tells(
         &story("lab:lineup/t1"),
-        &["hands a shell, /bin/bash -i, to whoever answers at 203.0.113.66:8221: they can do all that this container can"],
+        &[
+            "hands a shell, /bin/bash -i, to whoever answers at 203.0.113.66:8221: they can do all that this container can",
+        ],
     );
     tells(&story("lab:lineup/t2"), &["/srv/app.py", "hands a shell to somebody outside"]);
 }
@@ -101,7 +103,10 @@ fn a_miner_is_told_with_its_pool_and_who_earns() {
         ("data", &["/data/xmrig mines"][..]),
         ("kk", &["/app/main.py"]),
         ("mysql2", &["/usr/local/sbin/mysqld mines"]),
-        ("mysql3", &["/var/tmp/atd mines", "in the background", "vm.nr_hugepages", "In the end it runs mysqld"]),
+        (
+            "mysql3",
+            &["/var/tmp/atd mines", "in the background", "vm.nr_hugepages", "In the end it runs mysqld"],
+        ),
         ("mysql4", &["/usr/sbin/mysqlcheckd mines"]),
         ("mysql5", &["kworker mines", "it is unpacked from /opt/data.tar.gz", "In the end it runs mysqld"]),
         (
@@ -112,10 +117,18 @@ fn a_miner_is_told_with_its_pool_and_who_earns() {
                 "In the end it runs the Java program org.apache.catalina.startup.Bootstrap",
             ],
         ),
-        ("tomcat11", &["/usr/local/tomcat/lib/tcnative mines", "in the background", "startup.Bootstrap start, as root"]),
+        (
+            "tomcat11",
+            &[
+                "/usr/local/tomcat/lib/tcnative mines",
+                "in the background",
+                "startup.Bootstrap start, as root",
+            ],
+        ),
         ("tomcat22", &["/usr/lib/jvm/java mines"]),
     ] {
-        let story = story(&format!("lab:lineup/{name}")).replace("stratum+tcp://", "").replace("stratum+ssl://", "");
+        let story =
+            story(&format!("lab:lineup/{name}")).replace("stratum+tcp://", "").replace("stratum+ssl://", "");
         tells(&story, &[&mines, WALLET]);
         tells(&story, more);
     }
@@ -218,7 +231,11 @@ fn the_story_of_a_database_folds_its_housekeeping_and_keeps_its_conditions() {
             "/var/run/postgresql",
         ],
     );
-    assert_eq!(story.matches("initdb -D /var/lib/postgresql/data").count(), 2, "told once, and quoted: {story}");
+    assert_eq!(
+        story.matches("initdb -D /var/lib/postgresql/data").count(),
+        2,
+        "told once, and quoted: {story}"
+    );
 }
 
 #[test]
@@ -226,7 +243,10 @@ fn what_paper_cannot_tell_is_said_to_be_unknown() {
     let story = of_recipe(
         "FILE /start.sh 0755\n    #!/bin/sh\n    $PLUGIN --start\n    exec app\nELF /usr/bin/app 0755\nENTRYPOINT [\"/start.sh\"]\n",
     );
-    tells(&flat(&story), &["? runs a program whose name only shows when it runs: $PLUGIN --start [/start.sh:2]"]);
+    tells(
+        &flat(&story),
+        &["? runs a program whose name only shows when it runs: $PLUGIN --start [/start.sh:2]"],
+    );
 }
 
 #[test]
@@ -254,9 +274,15 @@ fn events_have_sigmas_names_and_the_published_schema() {
 fn markdown_and_the_page_tell_the_same() {
     let place = Place::new();
     let markdown = flat(&place.run(&["explain", "-q", "-f", "markdown", "lab:lineup/cron"]).out);
-    tells(&markdown, &["## When it starts", "`/mnt/etc/cron.d/sysupdate`", "the host's `/etc/cron.d/sysupdate`"]);
+    tells(
+        &markdown,
+        &["## When it starts", "`/mnt/etc/cron.d/sysupdate`", "the host's `/etc/cron.d/sysupdate`"],
+    );
     let page = place.run(&["explain", "-q", "-f", "html", "lab:lineup/cron"]).out;
-    tells(&page, &["<summary>When it starts</summary>", "<code>/etc/cron.d/sysupdate</code>", "<details open>"]);
+    tells(
+        &page,
+        &["<summary>When it starts</summary>", "<code>/etc/cron.d/sysupdate</code>", "<details open>"],
+    );
 }
 
 #[test]

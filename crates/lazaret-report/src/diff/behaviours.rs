@@ -14,16 +14,21 @@ const MOST: usize = 60;
 /// What is new among the steps, and how many of the first are gone.
 pub fn changes(from: &ImageReport, to: &ImageReport) -> Vec<Change> {
     let known: HashSet<Key> = from.behaviours.iter().map(key).collect();
-    let new: Vec<Behaviour> =
-        to.behaviours.iter().filter(|b| b.phase != Phase::Build && !known.contains(&key(b))).cloned().collect();
+    let new: Vec<Behaviour> = to
+        .behaviours
+        .iter()
+        .filter(|b| b.phase != Phase::Build && !known.contains(&key(b)))
+        .cloned()
+        .collect();
     let mut out = Vec::new();
     let told = tell_new(to, &new);
     let more = told.len().saturating_sub(MOST);
     for (phase, alarming, mut step) in told.into_iter().take(MOST) {
         let aside = step.mark == Mark::Aside;
-        let accused = step.charges.iter().any(|charge| {
-            charge.class == "malware" && charge.severity >= lazaret_model::Severity::Medium
-        });
+        let accused = step
+            .charges
+            .iter()
+            .any(|charge| charge.class == "malware" && charge.severity >= lazaret_model::Severity::Medium);
         let outcome = match (alarming || accused, aside) {
             (true, _) => ChangeOutcome::Alarming,
             (false, true) => ChangeOutcome::Updates,
@@ -43,7 +48,8 @@ pub fn changes(from: &ImageReport, to: &ImageReport) -> Vec<Change> {
     let now: HashSet<Key> = to.behaviours.iter().map(key).collect();
     let gone = from.behaviours.iter().filter(|b| b.phase != Phase::Build && !now.contains(&key(b))).count();
     if gone > 0 {
-        let sentence = say(format!("{} that the first took are gone", crate::words::count(gone as u64, "step")));
+        let sentence =
+            say(format!("{} that the first took are gone", crate::words::count(gone as u64, "step")));
         out.push(Change::new(Area::Steps, ChangeOutcome::Updates, sentence));
     }
     out

@@ -22,7 +22,8 @@ pub fn changes(from: &ImageReport, to: &ImageReport) -> Vec<Change> {
     for file in a.files.iter().filter(|file| !now.contains(&file.path)) {
         moved.entry(stable(&file.path.to_string())).or_insert(file);
     }
-    let mut found: BTreeMap<(Area, ChangeOutcome, &'static str, NotedKind), Vec<&NotedFile>> = BTreeMap::new();
+    let mut found: BTreeMap<(Area, ChangeOutcome, &'static str, NotedKind), Vec<&NotedFile>> =
+        BTreeMap::new();
     let mut suspect = Vec::new();
     for file in &b.files {
         let twin = before.get(&file.path).copied();
@@ -66,7 +67,8 @@ pub fn changes(from: &ImageReport, to: &ImageReport) -> Vec<Change> {
                 None => format!("{noun}s"),
             },
         };
-        let mut sentence = say(format!("{word} {noun}: ")).list(files.iter().take(MOST).map(|f| f.path.to_string()));
+        let mut sentence =
+            say(format!("{word} {noun}: ")).list(files.iter().take(MOST).map(|f| f.path.to_string()));
         if files.len() > MOST {
             sentence = sentence.say(format!(" and {} more", files.len() - MOST));
         }
@@ -102,7 +104,9 @@ fn area(kind: NotedKind) -> Area {
         | NotedKind::Preload
         | NotedKind::LoginScript => Area::Persistence,
         NotedKind::Privileged => Area::Privileges,
-        NotedKind::HiddenProgram | NotedKind::Script | NotedKind::Program | NotedKind::Library => Area::Programs,
+        NotedKind::HiddenProgram | NotedKind::Script | NotedKind::Program | NotedKind::Library => {
+            Area::Programs
+        }
         NotedKind::Configuration => Area::Configuration,
     }
 }
@@ -120,7 +124,9 @@ fn weigh(kind: NotedKind) -> ChangeOutcome {
 /// steps.
 fn changed(kind: NotedKind) -> ChangeOutcome {
     match kind {
-        NotedKind::LoginKeys | NotedKind::Schedule | NotedKind::Preload | NotedKind::Privileged => ChangeOutcome::More,
+        NotedKind::LoginKeys | NotedKind::Schedule | NotedKind::Preload | NotedKind::Privileged => {
+            ChangeOutcome::More
+        }
         _ => ChangeOutcome::Updates,
     }
 }

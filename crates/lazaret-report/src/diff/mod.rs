@@ -193,7 +193,13 @@ pub fn compare(from: &Report, to: &Report) -> Difference {
         }
     }
     let left = from.images.iter().filter(|image| !used.contains(&std::ptr::from_ref(*image)));
-    Difference { from: names(from), to: names(to), comparisons, gone: left.map(words::platform).collect(), added }
+    Difference {
+        from: names(from),
+        to: names(to),
+        comparisons,
+        gone: left.map(words::platform).collect(),
+        added,
+    }
 }
 
 fn images(from: &ImageReport, to: &ImageReport) -> Comparison {
@@ -242,13 +248,15 @@ fn findings(from: &ImageReport, to: &ImageReport, told: &[Change]) -> Vec<Change
         (finding.rule.id.clone(), path)
     };
     let known: Vec<_> = from.findings.iter().map(key).collect();
-    let named = |rule: &str| told.iter().any(|change| change.step.charges.iter().any(|charge| charge.rule == rule));
+    let named =
+        |rule: &str| told.iter().any(|change| change.step.charges.iter().any(|charge| charge.rule == rule));
     to.findings
         .iter()
         .filter(|finding| finding.severity > Severity::Info && !known.contains(&key(finding)))
         .filter(|finding| !named(&finding.rule.id))
         .map(|finding| {
-            let malware = finding.class == lazaret_model::Class::Malware && finding.severity >= Severity::Medium;
+            let malware =
+                finding.class == lazaret_model::Class::Malware && finding.severity >= Severity::Medium;
             let outcome = if malware { ChangeOutcome::Alarming } else { ChangeOutcome::More };
             let sentence = crate::story::say(finding.message.clone());
             let mut change = Change::new(Area::Findings, outcome, sentence);

@@ -62,9 +62,9 @@ pub fn changes(from: &ImageReport, to: &ImageReport) -> Vec<Change> {
     let root = |user: &str| matches!(user.split(':').next().unwrap_or_default(), "" | "root" | "0");
     if a.user != b.user {
         let shown = |user: &str| if user.is_empty() { "root".to_owned() } else { user.to_owned() };
-        let sentence =
-            say("runs as ").code(shown(&b.user)).say(", before as ").code(shown(&a.user));
-        let outcome = if root(&b.user) && !root(&a.user) { ChangeOutcome::More } else { ChangeOutcome::Updates };
+        let sentence = say("runs as ").code(shown(&b.user)).say(", before as ").code(shown(&a.user));
+        let outcome =
+            if root(&b.user) && !root(&a.user) { ChangeOutcome::More } else { ChangeOutcome::Updates };
         if shown(&a.user) != shown(&b.user) {
             out.push(Change::new(Area::Privileges, outcome, sentence));
         }
@@ -90,7 +90,11 @@ pub fn changes(from: &ImageReport, to: &ImageReport) -> Vec<Change> {
         }
         let sentence = say(format!("its {key} is ")).code(now.clone());
         let sentence = if before.is_empty() { sentence } else { sentence.say(", before ").code(before) };
-        let outcome = if now.is_empty() || key == "working folder" { ChangeOutcome::Updates } else { ChangeOutcome::More };
+        let outcome = if now.is_empty() || key == "working folder" {
+            ChangeOutcome::Updates
+        } else {
+            ChangeOutcome::More
+        };
         out.push(Change::new(Area::Configuration, outcome, sentence));
     }
     out.extend(environment(from, to));
@@ -103,8 +107,20 @@ fn health(config: &lazaret_model::ImageConfig) -> String {
 
 /// Variables by which a program is made to load or run something.
 const LOADING: &[&str] = &[
-    "LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "BASH_ENV", "ENV", "PYTHONSTARTUP", "PYTHONPATH", "PERL5OPT",
-    "RUBYOPT", "NODE_OPTIONS", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "PROMPT_COMMAND", "GIT_SSH_COMMAND",
+    "LD_PRELOAD",
+    "LD_LIBRARY_PATH",
+    "LD_AUDIT",
+    "BASH_ENV",
+    "ENV",
+    "PYTHONSTARTUP",
+    "PYTHONPATH",
+    "PERL5OPT",
+    "RUBYOPT",
+    "NODE_OPTIONS",
+    "JAVA_TOOL_OPTIONS",
+    "_JAVA_OPTIONS",
+    "PROMPT_COMMAND",
+    "GIT_SSH_COMMAND",
 ];
 
 fn environment(from: &ImageReport, to: &ImageReport) -> Vec<Change> {
@@ -116,9 +132,12 @@ fn environment(from: &ImageReport, to: &ImageReport) -> Vec<Change> {
             continue;
         }
         let sentence = match before {
-            Some(before) => {
-                say("the variable ").code(name.clone()).say(" is ").code(value.clone()).say(", before ").code(before)
-            }
+            Some(before) => say("the variable ")
+                .code(name.clone())
+                .say(" is ")
+                .code(value.clone())
+                .say(", before ")
+                .code(before),
             None => say("sets the variable ").code(format!("{name}={value}")),
         };
         let loads = LOADING.contains(&name.as_str());

@@ -15,7 +15,9 @@ pub fn render(difference: &Difference, options: &Options) -> String {
     if difference.comparisons.is_empty() {
         page.sentence("There is no platform that both have: nothing could be compared.");
     }
-    for (platforms, words) in [(&difference.added, "Only in the second"), (&difference.gone, "Only in the first")] {
+    for (platforms, words) in
+        [(&difference.added, "Only in the second"), (&difference.gone, "Only in the first")]
+    {
         if !platforms.is_empty() {
             page.heading(words);
             page.sentence(&platforms.join(", "));
@@ -36,7 +38,9 @@ fn comparison(page: &mut Page<'_>, one: &Comparison, name_platform: bool) {
         page.sentence(&format!("The verdict was {} and is {}.", one.verdicts.0, one.verdicts.1));
     }
     if one.has_gaps {
-        page.sentence("Something that could matter was not read in one of them: what is new there is not in this list.");
+        page.sentence(
+            "Something that could matter was not read in one of them: what is new there is not in this list.",
+        );
     }
     let mut area = None;
     for change in &one.changes {

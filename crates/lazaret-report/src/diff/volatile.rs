@@ -28,7 +28,10 @@ fn word_of(word: &str) -> String {
     if is_address(word) {
         return word.to_owned();
     }
-    if word.len() >= 12 && word.bytes().all(|b| b.is_ascii_hexdigit()) && word.bytes().any(|b| b.is_ascii_digit()) {
+    if word.len() >= 12
+        && word.bytes().all(|b| b.is_ascii_hexdigit())
+        && word.bytes().any(|b| b.is_ascii_digit())
+    {
         return "#".to_owned();
     }
     if let Some(stem) = word.strip_prefix("tmp.") {
@@ -46,7 +49,9 @@ fn word_of(word: &str) -> String {
         // A version: numbers with dots between them, and what hangs on behind.
         let mut end = at;
         let mut dots = 0;
-        while end < bytes.len() && (bytes[end].is_ascii_digit() || bytes[end] == b'.' && next_is_digit(bytes, end)) {
+        while end < bytes.len()
+            && (bytes[end].is_ascii_digit() || bytes[end] == b'.' && next_is_digit(bytes, end))
+        {
             dots += usize::from(bytes[end] == b'.');
             end += 1;
         }

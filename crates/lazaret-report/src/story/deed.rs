@@ -231,7 +231,8 @@ impl At<'_, '_, '_> {
         let name = process.name();
         let in_file = matches!(self.site.place(), Location::File { line: Some(_), .. });
         let talks = self.connections.iter().any(|connection| base(connection.by) == name);
-        let quiet = process.fed_by.is_empty() && process.downloaded.is_none() && !talks && !roles::fetches(name);
+        let quiet =
+            process.fed_by.is_empty() && process.downloaded.is_none() && !talks && !roles::fetches(name);
         if in_file && quiet { 1 } else { ALIKE }
     }
 
@@ -480,7 +481,9 @@ impl At<'_, '_, '_> {
                 topic = Some(Topic::Stays);
                 say("installs a schedule with ").code(command(process.argv))
             }
-            "tar" | "unzip" | "bsdtar" if unpacks(name, args) => say("unpacks an archive: ").code(command(process.argv)),
+            "tar" | "unzip" | "bsdtar" if unpacks(name, args) => {
+                say("unpacks an archive: ").code(command(process.argv))
+            }
             "apt-get" | "apt" | "apk" | "yum" | "dnf" | "microdnf" | "pip" | "pip3" | "npm" | "yarn"
             | "gem" => say("manages packages: ").code(command(process.argv)),
             "docker" | "ctr" | "crictl" | "nerdctl" | "podman" | "kubectl" => {

@@ -70,7 +70,10 @@ pub fn chapters(teller: &mut Teller<'_>) -> Minute {
 
 /// Tells those behaviours of an image that are new, line by line: the phase, whether it is among
 /// what harms, and the step.
-pub(crate) fn tell_new(image: &lazaret_model::ImageReport, new: &[lazaret_model::Behaviour]) -> Vec<(Phase, bool, Step)> {
+pub(crate) fn tell_new(
+    image: &lazaret_model::ImageReport,
+    new: &[lazaret_model::Behaviour],
+) -> Vec<(Phase, bool, Step)> {
     let mut teller = Teller::new(image);
     let mut out = Vec::new();
     let mut written: Vec<Vec<Location>> = Vec::new();
@@ -109,7 +112,12 @@ pub(crate) fn tell_new(image: &lazaret_model::ImageReport, new: &[lazaret_model:
                     other => rest.push(other),
                 }
             }
-            helpers.push(Told { under: Vec::new(), deeds: rest, places: vec![super::place::words(place)], may: site.may });
+            helpers.push(Told {
+                under: Vec::new(),
+                deeds: rest,
+                places: vec![super::place::words(place)],
+                may: site.may,
+            });
         }
         out.extend(fold(helpers).into_iter().map(|step| (phase, false, step)));
     }
@@ -580,7 +588,9 @@ fn common_test(condition: &str, opposite: bool) -> Option<Sentence> {
     let set = |is: bool| if is { " is set" } else { " is not set" };
     Some(match test {
         "-f" | "-e" | "-r" | "-L" | "-S" => say("if the file ").code(what).say(there),
-        "-s" => say("if the file ").code(what).say(if holds { " is not empty" } else { " is empty or not there" }),
+        "-s" => {
+            say("if the file ").code(what).say(if holds { " is not empty" } else { " is empty or not there" })
+        }
         "-d" => say("if the folder ").code(what).say(there),
         "-x" => say("if the program ").code(what).say(there),
         "-z" => say("if ").code(what).say(set(!holds)),
@@ -670,7 +680,8 @@ fn spans(places: &[String]) -> Vec<String> {
     for place in places {
         // A line, or lines that were joined before.
         let numbers = |lines: &str| lines.split('-').map(str::parse).collect::<Result<Vec<u32>, _>>().ok();
-        let (file, of) = match place.rsplit_once(':').and_then(|(file, lines)| Some((file, numbers(lines)?))) {
+        let (file, of) = match place.rsplit_once(':').and_then(|(file, lines)| Some((file, numbers(lines)?)))
+        {
             Some((file, lines)) => (file.to_owned(), lines),
             None => (place.clone(), Vec::new()),
         };
@@ -742,7 +753,11 @@ mod tests {
             ("[ \"$(id -u)\" = '0' ]", "if it runs as root", "if it does not run as root"),
         ] {
             assert_eq!(condition_words(test).text(), said, "{test}");
-            assert_eq!(common_test(test, true).map(|words| words.text()).as_deref(), Some(opposite), "{test}");
+            assert_eq!(
+                common_test(test, true).map(|words| words.text()).as_deref(),
+                Some(opposite),
+                "{test}"
+            );
         }
         for test in ["[ a = b ]", "[ -f a ] && [ -f b ]", "command -v x", "", "[", "! "] {
             assert_eq!(common_test(test, false), None, "{test}");
