@@ -87,7 +87,7 @@ fn a_new_version_of_the_same_thing_is_an_update_and_passes() {
 #[test]
 fn new_privileges_schedules_and_programs_are_named() {
     let more =
-        "FILE /etc/cron.d/job\n    * * * * * root /opt/job\nELF /opt/job 0755\nELF /usr/bin/helper 4755\n";
+        "FILE /etc/cron.d/job\n    * * * * * root /opt/job\nELF /opt/job 0755\nELF /usr/bin/helper 04755\n";
     let said = diff(&tomcat("10.1.1", ""), &format!("{}{more}", tomcat("10.1.1", "")), &[]);
     assert_eq!(said.code, 1, "{said:?}");
     let text = flat(&said.out);
@@ -150,5 +150,5 @@ fn every_form_says_the_same_and_json_has_its_schema() {
     assert_eq!(change["places"][0], "/usr/local/tomcat/bin/catalina.sh:5");
     assert_eq!(change["sourceLine"], "/opt/agent &");
     let said = diff(&tomcat("10.1.1", ""), &tomcat("10.1.1", extra), &["-f", "markdown"]);
-    assert!(said.out.contains("`/usr/local/tomcat/bin/catalina.sh:5`"), "{}", said.out);
+    assert!(said.out.contains("<code>/usr/local/tomcat/bin/catalina.sh:5</code>"), "{}", said.out);
 }

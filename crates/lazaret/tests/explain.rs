@@ -208,7 +208,7 @@ fn the_story_of_an_honest_web_server_is_short_and_alarms_nobody() {
     tells(
         &flat(&story),
         &[
-            "In the end it runs nginx -g 'daemon off;', the web server nginx, as root [/start.sh:12]",
+            "In the end it runs nginx -g 'daemon off;', the web server nginx, as root [/start.sh:11]",
             "On paper it downloads nothing, connects to nothing by itself and touches nothing of the host",
             "By its own word, on Debian GNU/Linux 12 (bookworm)",
             "prepares its files and folders: /var/cache/nginx",
@@ -241,11 +241,11 @@ fn the_story_of_a_database_folds_its_housekeeping_and_keeps_its_conditions() {
 #[test]
 fn what_paper_cannot_tell_is_said_to_be_unknown() {
     let story = of_recipe(
-        "FILE /start.sh 0755\n    #!/bin/sh\n    $PLUGIN --start\n    exec app\nELF /usr/bin/app 0755\nENTRYPOINT [\"/start.sh\"]\n",
+        "FILE /start.sh 0755\n    #!/bin/sh\n    \"$(cat /run/plugin)\" --start\n    exec app\nELF /usr/bin/app 0755\nENTRYPOINT [\"/start.sh\"]\n",
     );
     tells(
         &flat(&story),
-        &["? runs a program whose name only shows when it runs: $PLUGIN --start [/start.sh:2]"],
+        &["? runs a program whose name only shows when it runs: $(cat /run/plugin) --start [/start.sh:2]"],
     );
 }
 
@@ -276,7 +276,11 @@ fn markdown_and_the_page_tell_the_same() {
     let markdown = flat(&place.run(&["explain", "-q", "-f", "markdown", "lab:lineup/cron"]).out);
     tells(
         &markdown,
-        &["## When it starts", "`/mnt/etc/cron.d/sysupdate`", "the host's `/etc/cron.d/sysupdate`"],
+        &[
+            "## When it starts",
+            "<code>/mnt/etc/cron.d/sysupdate</code>",
+            "the host's <code>/etc/cron.d/sysupdate</code>",
+        ],
     );
     let page = place.run(&["explain", "-q", "-f", "html", "lab:lineup/cron"]).out;
     tells(
