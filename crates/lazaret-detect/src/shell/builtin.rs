@@ -24,6 +24,7 @@ impl Shell<'_> {
         line: u32,
     ) -> Option<Done> {
         let args = &argv[1..];
+        self.tell_builtin(name, argv, line);
         Some(match name {
             ":" | "true" => Done::with(Status::True),
             "false" => Done::with(Status::False),

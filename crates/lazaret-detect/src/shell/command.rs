@@ -178,6 +178,7 @@ impl Shell<'_> {
                     }
                     value = whole;
                 }
+                self.tell_setting(&assign.name, &value.text, word.line);
                 self.set(&assign.name, value);
                 status
             }

@@ -21,6 +21,7 @@ mod state;
 mod substitute;
 mod syntax;
 mod test;
+mod told;
 mod value;
 mod variables;
 mod word;

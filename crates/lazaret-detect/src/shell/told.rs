@@ -1,0 +1,52 @@
+//! Builtins that are told like programs. They start nothing, and still say what somebody is up
+//! to: a history that is switched off, a command that waits in a trap, a program under a name
+//! that is not its own.
+
+use lazaret_model::BehaviourKind;
+
+use super::state::Shell;
+use super::value::Value;
+
+impl Shell<'_> {
+    /// States a builtin as a command where rules have something to say of it.
+    pub(super) fn tell_builtin(&mut self, name: &str, argv: &[Value], line: u32) {
+        let args = argv.get(1..).unwrap_or_default();
+        let has = |word: &str| args.iter().any(|arg| arg.text == word);
+        let telling = match name {
+            "trap" => args.len() > 1 && !matches!(args[0].text.as_str(), "-" | "" | "-l" | "-p"),
+            "set" => has("+o") && has("history"),
+            "unset" => args.iter().any(|arg| is_about_history(&arg.text)),
+            "exec" => has("-a"),
+            _ => false,
+        };
+        if telling {
+            self.tell(argv.iter().map(|value| value.text.clone()).collect(), line);
+        }
+    }
+
+    /// States that a variable is set which says whether a shell keeps a history.
+    pub(super) fn tell_setting(&mut self, name: &str, value: &str, line: u32) {
+        if is_about_history(name) {
+            self.tell(vec!["export".to_owned(), format!("{name}={value}")], line);
+        }
+    }
+
+    fn tell(&mut self, argv: Vec<String>, line: u32) {
+        let kind = BehaviourKind::Process {
+            argv,
+            image: None,
+            parent: Some(self.name.clone()),
+            fed_by: Vec::new(),
+            stdin: None,
+            downloaded: None,
+        };
+        let because = self.because(line);
+        self.world.state(kind, self.certainty, because);
+    }
+}
+
+/// `HISTFILE`, `HISTSIZE`, `HISTFILESIZE`, `HISTCONTROL`, `HISTIGNORE` (bash(1), HISTORY).
+fn is_about_history(name: &str) -> bool {
+    name.strip_prefix("HIST")
+        .is_some_and(|rest| matches!(rest, "FILE" | "SIZE" | "FILESIZE" | "CONTROL" | "IGNORE"))
+}
