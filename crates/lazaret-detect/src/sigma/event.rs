@@ -9,7 +9,7 @@ use super::scene::Scene;
 ///
 /// | category | fields |
 /// |---|---|
-/// | `process_creation` | `Image`, `CommandLine`, `Arguments` (list), `ParentCommandLine`, `ParentImage`, `CurrentDirectory`, `User`, `FedBy` (list: the programs that write to its standard input, nearest first), `Stdin`, `Downloaded` (the address that the program or the text it runs was fetched from) |
+/// | `process_creation` | `Image`, `CommandLine`, `Arguments` (list), `ProcessName` (list: the name it is called by, and that of the file behind it where links lead to another), `ParentCommandLine`, `ParentImage`, `CurrentDirectory`, `User`, `FedBy` (list: the programs that write to its standard input, nearest first), `Stdin`, `Downloaded` (the address that the program or the text it runs was fetched from) |
 /// | `file_event` (written, appended), `file_delete`, `file_change` (permissions) | `TargetFilename`, `Image`, `Content`, `Operation` (`write`, `append`, `delete`, `chmod`), `User` |
 /// | `network_connection` | `DestinationHostname`, `DestinationIp`, `DestinationPort`, `Url`, `Image`, `Initiated`, `User` |
 /// | `image_config` | `Entrypoint`, `Cmd`, `CommandLine` (both), `Env` (list of `NAME=value`), `EnvName` (list), `User`, `Labels` (list of `name=value`), `Healthcheck`, `OnBuild` (list), `Volumes`, `ExposedPorts`, `Author`, `WorkingDir` |
@@ -89,6 +89,7 @@ impl Event {
                 event.set("Image", program(image.as_deref(), argv));
                 event.set("CommandLine", argv.join(" "));
                 event.set("Arguments", argv.clone());
+                event.set("ProcessName", process_names(image.as_deref(), argv));
                 if let Some(parent) = parent {
                     event.set("ParentCommandLine", scene.parent_line(parent));
                     match scene.parent_images(parent).as_slice() {
@@ -198,6 +199,15 @@ pub(super) fn program(image: Option<&str>, argv: &[String]) -> Option<String> {
         Some(called) if MULTI_CALL.contains(&name) && called != name => Some(format!("{folder}/{called}")),
         _ => Some(rooted(image)),
     }
+}
+
+/// The names of a process. On Debian `lsmod` is a link to `kmod` and `nc` one to `nc.openbsd`: a
+/// rule for a tool asks for the name that says what it is to do.
+fn process_names(image: Option<&str>, argv: &[String]) -> Vec<String> {
+    let called = argv.first().map(|called| crate::case::base_name(called).to_owned());
+    let real = image.map(|image| crate::case::base_name(image).to_owned());
+    let other = real.filter(|real| called.as_ref() != Some(real));
+    called.into_iter().chain(other).filter(|name| !name.is_empty()).collect()
 }
 
 /// A program's path for rules: standard rules ask for `Image|endswith: '/bash'`, which a bare

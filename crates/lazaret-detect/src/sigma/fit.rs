@@ -47,6 +47,7 @@ const KINDS: &[Kind] = &[
             "Image",
             "CommandLine",
             "Arguments",
+            "ProcessName",
             "ParentCommandLine",
             "ParentImage",
             "CurrentDirectory",
