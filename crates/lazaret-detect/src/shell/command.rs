@@ -340,7 +340,7 @@ impl Shell<'_> {
                 let value = self
                     .content_of(&path, line)
                     .unwrap_or_else(|| Value::unknown(format!("$(<{})", path.text)));
-                plan.input = Input { value: Some(value), fed_by: Vec::new() };
+                plan.input = Input { value: Some(value), fed_by: self.source_of(&path) };
             }
             RedirectOp::Read | RedirectOp::ReadWrite => {
                 let value = self.content_of(&path, line);
@@ -371,6 +371,16 @@ impl Shell<'_> {
                 }
             }
         }
+    }
+
+    /// What feeds a command whose input is a file: the file itself. A terminal, nothing, and what
+    /// another command puts out are no files.
+    fn source_of(&self, path: &Value) -> Vec<String> {
+        let text = path.text.as_str();
+        if text.is_empty() || text.starts_with(['<', '&']) || text.starts_with("/dev/") {
+            return Vec::new();
+        }
+        vec![self.absolute(text)]
     }
 
     /// Writes what a command put out to where it goes.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use lazaret_model::{BehaviourKind, Location};
 
 use super::super::paper::Paper;
-use super::super::process::absolute;
+use super::super::process::{self, absolute};
 use crate::shell::{Fetched, Hand, Start, Value, World};
 
 /// Whether a program's work is to fetch or to connect.
@@ -138,6 +138,9 @@ pub(crate) fn connections(paper: &mut Paper<'_>, start: &Start, name: &str) {
             }
         }
     }
+    if is_downloader(name) || matches!(name, "pip" | "pip3" | "npm") {
+        through_proxy(paper, start, name);
+    }
     let operands: Vec<&str> =
         args.iter().map(|v| v.text.as_str()).filter(|t| !t.starts_with('-') && !t.contains("://")).collect();
     match name {
@@ -227,6 +230,26 @@ pub(crate) fn connections(paper: &mut Paper<'_>, start: &Start, name: &str) {
         }
         _ => {}
     }
+}
+
+/// Variables that name the machine through which programs of the web connect.
+const PROXIES: &[&str] =
+    &["http_proxy", "https_proxy", "all_proxy", "ftp_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
+
+/// The connection to a proxy that the environment names, stated under the scheme `proxy`.
+fn through_proxy(paper: &mut Paper<'_>, start: &Start, name: &str) {
+    let Some(value) = PROXIES.iter().find_map(|variable| process::env(start, variable)) else { return };
+    let rest = value.split_once("://").map_or(value, |(_, rest)| rest);
+    let authority = rest.split('/').next().unwrap_or_default();
+    let (host, port) = host_port(authority.rsplit('@').next().unwrap_or_default());
+    if host.is_empty() {
+        return;
+    }
+    let url = match port {
+        Some(port) => format!("proxy://{host}:{port}"),
+        None => format!("proxy://{host}"),
+    };
+    state(paper, start, name, Address { url, host, port }, true);
 }
 
 /// Operands, the values of options left out.
