@@ -339,6 +339,30 @@ fn extent<H: FileHeader<Endian = Endianness>>(bytes: &[u8], endian: Endianness) 
     usize::try_from(end).ok()
 }
 
+/// Bytes of memory that the kernel makes for a program beyond those of its file: where one that is packed
+/// unpacks to, and otherwise where its variables without a value are.
+pub(crate) fn elf_room(bytes: &[u8]) -> u64 {
+    match layout(bytes) {
+        Some((true, endian)) => room::<FileHeader64<Endianness>>(bytes, endian),
+        Some((false, endian)) => room::<FileHeader32<Endianness>>(bytes, endian),
+        None => 0,
+    }
+}
+
+fn room<H: FileHeader<Endian = Endianness>>(bytes: &[u8], endian: Endianness) -> u64 {
+    let Ok(header) = bytes.read_at::<H>(0) else { return 0 };
+    let (table, size) = (header.e_phoff(endian).into(), std::mem::size_of::<H::ProgramHeader>() as u64);
+    let segments = (0..u64::from(header.e_phnum(endian))).map_while(|index| {
+        let at: u64 = table;
+        bytes.read_at::<H::ProgramHeader>(at.checked_add(index * size)?).ok()
+    });
+    let extra = segments.filter(|segment| segment.p_type(endian) == elf::PT_LOAD).map(|segment| {
+        let (memory, file): (u64, u64) = (segment.p_memsz(endian).into(), segment.p_filesz(endian).into());
+        memory.saturating_sub(file)
+    });
+    extra.fold(0, u64::saturating_add)
+}
+
 /// The packer of a program, as [`FactKind::Elf`] names it; None for what is no program.
 pub(crate) fn elf_packer(subject: &Subject<'_>) -> Option<Option<String>> {
     let mut facts = Vec::new();

@@ -13,7 +13,7 @@ mod ssh_key;
 mod text;
 mod wallet;
 
-pub(crate) use elf::{elf_end, elf_packer, entropy};
+pub(crate) use elf::{elf_end, elf_packer, elf_room, entropy};
 pub use host::{indicators_in_text, is_dynamic_dns};
 pub use text::{TextContent, text_content};
 pub(crate) use text::{is_bulk, is_script, is_text};

@@ -9,7 +9,7 @@ mod upx;
 use lazaret_model::{EntryPath, FactKind, GapKind};
 
 use crate::Subject;
-use crate::analyzers::{elf_end, elf_packer};
+use crate::analyzers::{elf_end, elf_packer, elf_room};
 
 /// The name of what a packer hid, among the members of a file.
 pub(crate) const UNPACKED: &str = "(unpacked)";
@@ -54,7 +54,9 @@ pub(crate) fn open(subject: &Subject<'_>, packer: Option<&str>, most: usize) -> 
             // A packer that changed every mark of UPX may still be UPX.
             if upx::first_block(subject.bytes).is_some() {
                 unpack(subject, "packed", most, &mut out);
-            } else {
+            } else if elf_room(subject.bytes) >= subject.size {
+                // Dense bytes alone may be data. What asks for memory of at least its own size besides
+                // unpacks itself into it.
                 let what = "the program is packed in a way that is not read; what it does is not known";
                 out.gaps.push((GapKind::Unsupported, what.to_owned()));
             }

@@ -319,7 +319,11 @@ fn what_cannot_be_unpacked_is_a_gap_and_what_could_is_looked_at() {
     broken[140..400].fill(0xee);
     let broken = opened(&broken, Some("upx"));
     assert_eq!((broken.inner.len(), broken.gaps.len()), (0, 1));
-    let unknown = opened(&program(&noise(5000)), Some("packed"));
+    let mut unknown = program(&noise(5000));
+    let data = opened(&unknown, Some("packed"));
+    assert_eq!((data.inner.len(), data.gaps.len()), (0, 0), "dense data is not a packed program");
+    unknown[104..112].copy_from_slice(&20_000u64.to_le_bytes());
+    let unknown = opened(&unknown, Some("packed"));
     assert_eq!((unknown.inner.len(), unknown.gaps.len()), (0, 1));
 }
 
