@@ -175,6 +175,13 @@ pub enum FactKind {
         /// `T1` and 70 hexadecimal digits.
         tlsh: String,
     },
+    /// The executable is a program of a script language with its interpreter.
+    Bundle {
+        /// `pyinstaller`, `nuitka`, `shc`, `pkg`, `nexe`, `node`, `deno`, `bun`.
+        packer: String,
+        /// Names of the scripts, modules and libraries inside, where they can be listed.
+        entries: Vec<String>,
+    },
 }
 
 /// A kind of text, by content first and name second.

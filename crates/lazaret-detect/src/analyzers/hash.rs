@@ -77,6 +77,7 @@ impl Analyzer for Hash {
                 FactKind::Indicator(_)
                 | FactKind::ByteMatch { .. }
                 | FactKind::MinerConfig { .. }
+                | FactKind::Bundle { .. }
                 | FactKind::ArchiveOddity { .. } => worth = true,
                 FactKind::Sha256(_) => return Ok(()),
                 _ => {}

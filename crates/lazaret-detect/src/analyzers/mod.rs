@@ -1,5 +1,6 @@
 //! One file for each format that is read, or thing that is looked for.
 
+mod bundle;
 mod elf;
 mod endpoint;
 mod hash;
@@ -29,6 +30,7 @@ pub(crate) fn built_in() -> Vec<Box<dyn Analyzer>> {
         Box::new(text::Text),
         Box::new(elf::Elf),
         Box::new(maven::Maven),
+        Box::new(bundle::Bundle),
         Box::new(wallet::Wallets),
         Box::new(pool::Pools),
         Box::new(onion::Onions),

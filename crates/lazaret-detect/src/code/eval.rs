@@ -161,7 +161,7 @@ impl Interp<'_> {
             Expr::Unary(op, inner) => {
                 let value = self.eval(inner);
                 match (op, &value) {
-                    (Unary::Not, value) => match value.truth() {
+                    (Unary::Not, value) => match self.truth(value) {
                         Some((truth, true)) => Val::Bool(!truth),
                         Some((false, false)) => Val::unset("(…)"),
                         _ => Val::unknown("$(…)"),
@@ -177,7 +177,8 @@ impl Interp<'_> {
             }
             Expr::Cond(parts) => {
                 let [test, yes, no] = &**parts;
-                match self.eval(test).truth() {
+                let value = self.eval(test);
+                match self.truth(&value) {
                     Some((true, true)) => self.eval(yes),
                     Some((false, true)) => self.eval(no),
                     Some((answer, false)) => {
@@ -512,7 +513,7 @@ impl Interp<'_> {
     }
 
     fn logic(&mut self, op: Op, left: Val, right: impl FnOnce(&mut Self) -> Val) -> Val {
-        match (op, left.truth()) {
+        match (op, self.truth(&left)) {
             (Op::And, Some((false, true))) | (Op::Or, Some((true, _))) => left,
             (Op::And, Some((true, _))) | (Op::Or, Some((false, true))) => right(self),
             (Op::Or, Some((false, false))) => {

@@ -8,7 +8,7 @@ use std::rc::{Rc, Weak};
 use lazaret_model::{Certainty, Location};
 
 use super::Language;
-use super::tree::{Block, Each, Expr, Function, Name, Stmt, StmtKind};
+use super::tree::{Block, Each, Expr, Function, Name, Param, Rest, Stmt, StmtKind};
 use super::value::{ClassVal, Closure, Scope, Text, Val};
 use crate::shell::{Know, Site, Start, Trouble, World};
 
@@ -90,6 +90,8 @@ pub(super) struct Interp<'w> {
     pub out: Text,
     idle: Vec<Rc<Closure>>,
     called: HashSet<*const Function>,
+    /// Handlers that were noted.
+    handlers: HashSet<*const Stmt>,
     complained: bool,
 }
 
@@ -121,6 +123,7 @@ impl<'w> Interp<'w> {
             out: Text::new(""),
             idle: Vec::new(),
             called: HashSet::new(),
+            handlers: HashSet::new(),
             complained: false,
         }
     }
@@ -283,6 +286,7 @@ impl<'w> Interp<'w> {
                 self.scope.vars.borrow_mut().insert(name.clone(), value);
                 Flow::Next
             }
+            StmtKind::Switch(value, cases) => self.run_switch(value, cases),
             StmtKind::Return(value) => {
                 let value = value.as_ref().map_or(Val::None, |v| self.eval(v));
                 Flow::Return(value)
@@ -311,7 +315,7 @@ impl<'w> Interp<'w> {
         if self.halt {
             return Flow::Stop;
         }
-        match value.truth() {
+        match self.truth(&value) {
             Some((true, true)) => self.run_block(yes),
             Some((false, true)) => self.run_block(no),
             Some((answer, false)) => {
@@ -336,6 +340,55 @@ impl<'w> Interp<'w> {
         }
     }
 
+    /// Whether a value counts as true in this language (see [`Val::truth`]).
+    pub fn truth(&self, value: &Val) -> Option<(bool, bool)> {
+        let truth = value.truth()?;
+        Some(match (self.language, value) {
+            (Language::JavaScript, Val::List(_) | Val::Dict(_)) => (true, true),
+            (Language::JavaScript, Val::Float(f)) if f.is_nan() => (false, true),
+            (Language::Php | Language::Perl, Val::Text(text)) if text.data.as_slice() == b"0" => {
+                (false, truth.1)
+            }
+            (
+                Language::Ruby | Language::Lua,
+                Val::Text(_) | Val::Int(_) | Val::Float(_) | Val::List(_) | Val::Dict(_),
+            ) => (true, true),
+            _ => truth,
+        })
+    }
+
+    fn run_switch(&mut self, value: &Expr, cases: &[(Option<Expr>, Block)]) -> Flow {
+        let value = self.eval(value);
+        let mut from = None;
+        for (n, (test, _)) in cases.iter().enumerate() {
+            let Some(test) = test else { continue };
+            let test = self.eval(test);
+            match (value.key(), test.key()) {
+                (Some(a), Some(b)) if a == b => {
+                    from = Some(n);
+                    break;
+                }
+                (Some(_), Some(_)) => {}
+                _ => {
+                    // Not decided: each of them may run.
+                    for (_, body) in cases {
+                        self.run_aside(body);
+                    }
+                    return Flow::Next;
+                }
+            }
+        }
+        let from = from.or_else(|| cases.iter().position(|(test, _)| test.is_none()));
+        for (_, body) in cases.iter().skip(from.unwrap_or(cases.len())) {
+            match self.run_block(body) {
+                Flow::Next => {}
+                Flow::Break => return Flow::Next,
+                flow => return flow,
+            }
+        }
+        Flow::Next
+    }
+
     /// Runs an arm that may not be taken: its end is not the program's.
     fn run_aside(&mut self, block: &Block) -> Flow {
         let flow = self.may(|it| it.run_block(block));
@@ -349,8 +402,12 @@ impl<'w> Interp<'w> {
         let mut active = 0;
         let mut skip_test = first;
         loop {
-            let truth =
-                if std::mem::take(&mut skip_test) { Some((true, true)) } else { self.eval(test).truth() };
+            let truth = if std::mem::take(&mut skip_test) {
+                Some((true, true))
+            } else {
+                let value = self.eval(test);
+                self.truth(&value)
+            };
             if self.halt {
                 return Flow::Stop;
             }
@@ -455,14 +512,16 @@ impl<'w> Interp<'w> {
         if !spent {
             self.halt = false;
             for (name, handler) in handlers {
-                if let Some(name) = name {
-                    self.set(name, Val::unknown("$(exception)"));
-                }
-                let before = self.scope.vars.borrow().clone();
-                self.run_aside(handler);
                 if !stopped {
-                    *self.scope.vars.borrow_mut() = before;
+                    // Nothing is known to be thrown: what handles it is followed in the end, so
+                    // that it changes nothing that the program goes on with.
+                    self.later(name.as_ref(), handler);
+                    continue;
                 }
+                if let Some(name) = name {
+                    self.set(name, Val::unknown("$exception"));
+                }
+                self.run_aside(handler);
             }
         }
         let end = self.run_block(last);
@@ -476,6 +535,22 @@ impl<'w> Interp<'w> {
             Flow::Stop if !handlers.is_empty() => Flow::Next,
             flow => flow,
         }
+    }
+
+    /// Notes a block that may run, once.
+    fn later(&mut self, name: Option<&Name>, body: &Block) {
+        if body.is_empty()
+            || self.idle.len() >= 4 * MAX_IDLE
+            || !self.handlers.insert(Rc::as_ptr(body).cast())
+        {
+            return;
+        }
+        let params =
+            name.map(|name| Param { target: Expr::Name(name.clone()), default: None, rest: Rest::One });
+        let function =
+            Function { name: Rc::from("handler"), params: params.into_iter().collect(), body: body.clone() };
+        let closure = Closure { function: Rc::new(function), scope: self.scope.clone(), this: None };
+        self.idle.push(Rc::new(closure));
     }
 
     /// Looks a variable up.
@@ -500,7 +575,7 @@ impl<'w> Interp<'w> {
                         scope = at.parent.clone();
                     }
                     let nowhere = match other {
-                        Language::Ruby | Language::PowerShell => &self.scope,
+                        Language::Ruby => &self.scope,
                         _ => &self.root,
                     };
                     scope.unwrap_or_else(|| nowhere.clone())
@@ -689,7 +764,6 @@ impl<'w> Interp<'w> {
         this: Option<&Val>,
         sure: bool,
     ) {
-        use super::tree::Rest;
         if let Some(this) = this {
             if self.language == Language::Python {
                 args.insert(0, this.clone());
@@ -698,12 +772,8 @@ impl<'w> Interp<'w> {
                 self.scope.vars.borrow_mut().insert(Rc::from("self"), this.clone());
             }
         }
-        if matches!(self.language, Language::JavaScript | Language::Perl | Language::PowerShell) {
-            let name = match self.language {
-                Language::JavaScript => "arguments",
-                Language::Perl => "@_",
-                _ => "args",
-            };
+        if matches!(self.language, Language::JavaScript | Language::Perl) {
+            let name = if self.language == Language::Perl { "@_" } else { "arguments" };
             let all = if sure { Val::list(args.clone()) } else { Val::unknown("$(arguments)") };
             self.scope.vars.borrow_mut().insert(Rc::from(name), all);
         }

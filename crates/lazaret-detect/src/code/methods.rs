@@ -35,6 +35,14 @@ impl Interp<'_> {
                 }
                 _ => Val::unknown("$(…)"),
             },
+            // A function by its name.
+            Val::Text(_) if self.language == Language::Php => {
+                let function = super::php::named(self, callee);
+                if matches!(function, Val::Text(_)) {
+                    return Val::hidden("$call", args.origin());
+                }
+                self.call(&function, args)
+            }
             other => {
                 self.run_callbacks(&args, other);
                 Val::hidden("$(…)", other.origin())

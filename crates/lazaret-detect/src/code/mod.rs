@@ -9,10 +9,15 @@ mod decode;
 mod effects;
 mod eval;
 mod interp;
+mod javascript;
+mod lua;
 mod methods;
 mod ops;
 mod parse;
+mod perl;
+mod php;
 mod python;
+mod ruby;
 mod tree;
 mod value;
 
@@ -37,7 +42,6 @@ pub(crate) enum Language {
     Ruby,
     Lua,
     Perl,
-    PowerShell,
 }
 
 impl Language {
@@ -45,14 +49,19 @@ impl Language {
     pub fn of_interpreter(name: &str) -> Option<Self> {
         let base = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-');
         Some(match base {
-            "python" | "pypy" | "python3-dbg" => Self::Python,
+            "python" | "pypy" => Self::Python,
+            "node" | "nodejs" | "bun" | "deno" | "tsx" | "ts-node" => Self::JavaScript,
+            "php" | "php-cli" | "php-cgi" => Self::Php,
+            "ruby" | "jruby" => Self::Ruby,
+            "lua" | "luajit" | "texlua" => Self::Lua,
+            "perl" => Self::Perl,
             _ => return None,
         })
     }
 
     /// Whether an element of bytes is a number.
     fn numbers_bytes(self) -> bool {
-        matches!(self, Self::Python | Self::JavaScript | Self::PowerShell)
+        matches!(self, Self::Python | Self::JavaScript)
     }
 
     /// Whether its texts are bytes.
@@ -65,7 +74,6 @@ impl Language {
         match self {
             Self::Python => "-c",
             Self::Php => "-r",
-            Self::PowerShell => "-Command",
             _ => "-e",
         }
     }
@@ -226,6 +234,36 @@ fn option(language: Language, text: &str) -> Takes {
             Some(n) if short[n..].starts_with('m') && n + 1 == short.len() => Takes::Module,
             _ => Takes::Nothing,
         },
+        (Language::JavaScript, "-e" | "--eval" | "-p" | "--print" | "-pe" | "eval") => Takes::Code,
+        (Language::JavaScript, "-v" | "--version" | "-h" | "--help") => Takes::End,
+        // A module that is loaded in front of the program is the one that tells.
+        (Language::JavaScript, "-r" | "--require" | "--import" | "--loader") => Takes::Value,
+        (Language::JavaScript, _) => match text.split_once('=') {
+            Some(("--eval" | "--print", code)) => Takes::CodeHere(text.len() - code.len()),
+            _ => Takes::Nothing,
+        },
+        (Language::Php, "-r" | "--run" | "-B" | "-R" | "-E") => Takes::Code,
+        (Language::Php, "-f" | "--file" | "-F") => Takes::File,
+        (Language::Php, "-v" | "-i" | "-m" | "-l") => Takes::End,
+        (Language::Php, "-d" | "-c" | "-z" | "-S" | "-t") => Takes::Value,
+        (Language::Php, _) if short.starts_with('r') => Takes::CodeHere(2),
+        (Language::Lua, "-e") => Takes::Code,
+        (Language::Lua, "-l") => Takes::Value,
+        (Language::Lua, "-v") => Takes::End,
+        (Language::Lua, _) if short.starts_with('e') => Takes::CodeHere(2),
+        (Language::Perl | Language::Ruby, "-v" | "--version" | "-h" | "--help" | "-c") => Takes::End,
+        (Language::Ruby, "-I" | "-r" | "-C" | "-E" | "-K") => Takes::Value,
+        (Language::Perl, "-I") => Takes::Value,
+        (Language::Perl | Language::Ruby, _) if !short.is_empty() => {
+            // `-MIO -e CODE`, `-ne CODE`, `-rsocket -e CODE`: a letter in a group, but not in a
+            // module's name.
+            let flags = short.split(['M', 'm', 'I', 'i', 'r', 'F', 'x']).next().unwrap_or_default();
+            match flags.find(['e', 'E']) {
+                Some(n) if n + 1 == short.len() => Takes::Code,
+                Some(n) => Takes::CodeHere(n + 2),
+                None => Takes::Nothing,
+            }
+        }
         _ => Takes::Nothing,
     }
 }
@@ -241,7 +279,11 @@ impl Interp<'_> {
         self.budget.source.set(left - text.len());
         let parsed = match self.language {
             Language::Python => python::parse(text),
-            _ => None,
+            Language::JavaScript => javascript::parse(text),
+            Language::Php => php::parse(text),
+            Language::Ruby => ruby::parse(text),
+            Language::Lua => lua::parse(text),
+            Language::Perl => perl::parse(text),
         };
         match &parsed {
             None => self.complain(Trouble::Slow),
@@ -273,8 +315,30 @@ impl Interp<'_> {
                     vars.insert(Rc::from("__file__"), Val::text(file));
                 }
             }
-            _ => {
-                vars.insert(Rc::from("argv"), argv);
+            Language::JavaScript => {
+                let exports = Val::dict(value::Dict::default());
+                let mut module = value::Dict::default();
+                module.set(Val::text("exports"), exports.clone());
+                vars.insert(Rc::from("exports"), exports);
+                vars.insert(Rc::from("module"), Val::dict(module));
+                let all = argv.items().unwrap_or_default();
+                let all = std::iter::once(Val::text(&self.interpreter)).chain(all).collect();
+                vars.insert(Rc::from("process.argv"), Val::list(all));
+                let file = self.file.clone().unwrap_or_default();
+                let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
+                vars.insert(Rc::from("__dirname"), Val::text(folder));
+                vars.insert(Rc::from("__filename"), Val::text(&file));
+            }
+            Language::Perl | Language::Ruby => {
+                let rest = argv.items().unwrap_or_default().into_iter().skip(1).collect();
+                let name = if self.language == Language::Perl { "@ARGV" } else { "ARGV" };
+                vars.insert(Rc::from(name), Val::list(rest));
+            }
+            Language::Php => {
+                vars.insert(Rc::from("$argv"), argv);
+            }
+            Language::Lua => {
+                vars.insert(Rc::from("arg"), argv);
             }
         }
     }
@@ -297,21 +361,33 @@ impl Interp<'_> {
     pub(super) fn language_name(&mut self, name: &str) -> Val {
         match self.language {
             Language::Python => python::name(self, name),
-            _ => Val::library(name),
+            Language::JavaScript => javascript::name(self, name),
+            Language::Php => php::name(self, name),
+            Language::Perl => perl::name(self, name),
+            Language::Ruby if name.starts_with('@') => Val::None,
+            Language::Ruby | Language::Lua => Val::library(name),
         }
     }
 
     pub(super) fn language_call(&mut self, name: &str, args: &Args) -> Option<Val> {
         match self.language {
             Language::Python => python::call(self, name, args),
-            _ => None,
+            Language::JavaScript => javascript::call(self, name, args),
+            Language::Php => php::call(self, name, args),
+            Language::Ruby => ruby::call(self, name, args),
+            Language::Lua => lua::call(self, name, args),
+            Language::Perl => perl::call(self, name, args),
         }
     }
 
     pub(super) fn language_method(&mut self, object: &Val, name: &str, args: &Args) -> Option<Val> {
         match self.language {
             Language::Python => python::method(self, object, name, args),
-            _ => None,
+            Language::JavaScript => javascript::method(self, object, name, args),
+            Language::Php => php::method(self, object, name, args),
+            Language::Ruby => ruby::method(self, object, name, args),
+            Language::Lua => lua::method(self, object, name, args),
+            Language::Perl => perl::method(self, object, name, args),
         }
     }
 
@@ -319,6 +395,8 @@ impl Interp<'_> {
     pub(super) fn library_value(&mut self, name: &str) -> Option<Val> {
         match self.language {
             Language::Python => python::constant(self, name),
+            Language::JavaScript => javascript::constant(self, name),
+            Language::Ruby => ruby::constant(self, name),
             _ => None,
         }
     }
@@ -391,15 +469,45 @@ impl Interp<'_> {
         }
         match self.language {
             Language::Python => python::import(self, name),
+            Language::JavaScript => javascript::import(self, name),
             _ => Val::library(name),
         }
     }
 
+    /// Runs a file as a part of this program (`include`, `load`).
+    pub(super) fn load_part(&mut self, file: &str) {
+        let scope = self.scope.clone();
+        let root = self.root.clone();
+        self.load(file, file, scope, root);
+    }
+
     /// Runs a file as a module, once; its names are the module's.
     pub(super) fn load_module(&mut self, name: &str, file: &str) -> Option<Val> {
+        let members = self.new_scope(None);
+        if self.language == Language::JavaScript {
+            let outer = std::mem::replace(&mut self.root, members.clone());
+            let own = self.file.replace(file.to_owned());
+            self.set_arguments(Val::list(Vec::new()));
+            self.root = outer;
+            self.file = own;
+        }
+        members.vars.borrow_mut().insert(Rc::from("__name__"), Val::text(name));
+        members.vars.borrow_mut().insert(Rc::from("__file__"), Val::text(file));
+        self.load(name, file, members.clone(), members.clone()).then_some(())?;
+        if self.language == Language::JavaScript {
+            let Some(module @ Val::Dict(_)) = members.get("module") else { return Some(Val::None) };
+            let exports = self.member(&module, &Val::text("exports"));
+            self.modules.insert(name.to_owned(), exports.clone());
+            return Some(exports);
+        }
+        self.modules.get(name).cloned()
+    }
+
+    /// Runs a file; false where it is not to be followed.
+    fn load(&mut self, name: &str, file: &str, members: Rc<value::Scope>, root: Rc<value::Scope>) -> bool {
         let left = self.budget.imports.get();
-        if left == 0 || effects::is_library_place(file) || !self.enter() {
-            return None;
+        if left == 0 || effects::is_library_place(file) || self.modules.contains_key(file) || !self.enter() {
+            return false;
         }
         self.budget.imports.set(left - 1);
         let because = self.because();
@@ -407,23 +515,20 @@ impl Interp<'_> {
             Held::Text(text) if text.is_known() && text.text.len() <= LONGEST_IMPORT => text,
             _ => {
                 self.leave();
-                return None;
+                return false;
             }
         };
-        let members = self.new_scope(None);
-        members.vars.borrow_mut().insert(Rc::from("__name__"), Val::text(name));
-        members.vars.borrow_mut().insert(Rc::from("__file__"), Val::text(file));
         let class = Class { name: Rc::from(format!("module:{name}")), bases: Vec::new(), body: Rc::from([]) };
         let module = Val::Class(Rc::new(ClassVal {
             class: Rc::new(class),
             members: members.clone(),
             bases: Vec::new(),
         }));
-        self.modules.insert(name.to_owned(), module.clone());
+        self.modules.insert(name.to_owned(), module);
         let chain = self.world.chain(file, &because);
         let site = std::mem::replace(&mut self.site, Site::file(chain));
-        let scope = std::mem::replace(&mut self.scope, members.clone());
-        let root = std::mem::replace(&mut self.root, members);
+        let scope = std::mem::replace(&mut self.scope, members);
+        let root = std::mem::replace(&mut self.root, root);
         let own = self.file.replace(file.to_owned());
         let line = self.line;
         if let Some(parsed) = self.parse(&text.text) {
@@ -436,7 +541,7 @@ impl Interp<'_> {
         self.file = own;
         self.line = line;
         self.leave();
-        Some(module)
+        true
     }
 }
 

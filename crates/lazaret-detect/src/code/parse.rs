@@ -19,8 +19,6 @@ pub(super) struct Parsed {
     pub body: Block,
     /// Whether parts lie deeper than is followed.
     pub deep: bool,
-    /// Whether a part is not of the language as the grammar knows it.
-    pub broken: bool,
 }
 
 /// Parses a text; None where that takes too long.
@@ -79,8 +77,8 @@ impl<'t> Source<'t> {
         Expr::opaque(self.raw(node))
     }
 
-    pub fn done(self, body: Vec<Stmt>, root: Node<'_>) -> Parsed {
-        Parsed { body: body.into(), deep: self.deep, broken: root.has_error() }
+    pub fn done(self, body: Vec<Stmt>) -> Parsed {
+        Parsed { body: body.into(), deep: self.deep }
     }
 }
 

@@ -36,6 +36,9 @@ pub(super) enum StmtKind {
     },
     Function(Name, Rc<Function>),
     Class(Name, Rc<Class>),
+    /// A value, and for each case its test (none for the default) and what it runs; without a
+    /// `break` the next one runs as well.
+    Switch(Expr, Vec<(Option<Expr>, Block)>),
     Return(Option<Expr>),
     Break,
     Continue,
@@ -64,8 +67,6 @@ pub(super) struct Function {
     pub name: Name,
     pub params: Vec<Param>,
     pub body: Block,
-    /// The line on which it begins.
-    pub line: u32,
 }
 
 #[derive(Debug)]

@@ -251,6 +251,18 @@ impl Val {
         Self::Unknown(Rc::new(Hidden { shown, unset: true, origin: Origin::default() }))
     }
 
+    /// What whoever visits a page sends.
+    pub fn visitor(shown: &str) -> Self {
+        let fetched = Fetched { url: "visitor://page".to_owned(), by: Vec::new() };
+        Self::hidden(shown, Origin { fetched: Some(Rc::new(fetched)), stages: None })
+    }
+
+    /// Whether it is an address of the network as a text.
+    pub fn is_address(&self) -> bool {
+        let text = self.word().text;
+        text.split_once("://").is_some_and(|(scheme, _)| matches!(scheme, "http" | "https" | "ftp"))
+    }
+
     pub fn fetched(fetched: Rc<Fetched>) -> Self {
         Self::hidden("$response", Origin { fetched: Some(fetched), stages: None })
     }

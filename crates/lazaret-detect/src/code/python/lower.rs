@@ -15,7 +15,7 @@ pub(in super::super) fn parse(text: &str) -> Option<Parsed> {
     let tree = parse::parse(text, tree_sitter_python::LANGUAGE.into())?;
     let mut reader = Reader(Source::new(text));
     let body = reader.statements(tree.root_node());
-    Some(reader.0.done(body, tree.root_node()))
+    Some(reader.0.done(body))
 }
 
 struct Reader<'t>(Source<'t>);
@@ -259,7 +259,7 @@ impl Reader<'_> {
             }
             body => self.block(body),
         };
-        Rc::new(Function { name, params, body, line })
+        Rc::new(Function { name, params, body })
     }
 
     fn params(&mut self, node: Node<'_>) -> Vec<Param> {

@@ -1,6 +1,7 @@
 //! What programs do, known by their names.
 
 mod awk;
+pub(super) mod escapes;
 pub(super) mod files;
 pub(super) mod net;
 pub(super) mod output;

@@ -3,8 +3,10 @@
 
 mod coding;
 mod entrypoints;
+mod escapes;
 mod expansion;
 mod hostile;
+mod languages;
 mod later;
 mod payloads;
 mod python;

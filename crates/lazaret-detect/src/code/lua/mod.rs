@@ -1,0 +1,7 @@
+//! Lua.
+
+mod library;
+mod lower;
+
+pub(super) use library::{call, method};
+pub(super) use lower::parse;

@@ -1,0 +1,7 @@
+//! Perl.
+
+mod library;
+mod lower;
+
+pub(super) use library::{call, method, name};
+pub(super) use lower::parse;
