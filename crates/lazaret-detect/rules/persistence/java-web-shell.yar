@@ -9,12 +9,12 @@ rule java_web_shell : text
         attack = "T1505.003"
         reference = "https://attack.mitre.org/techniques/T1505/003/"
     strings:
-        $page = "<%"
+        $page = "<%@ page"
         $direct1 = /\.exec\s*\([^;]{0,160}request\s*\.\s*getParameter\s*\(/
         $direct2 = /new\s+ProcessBuilder\s*\([^;]{0,160}request\s*\.\s*getParameter\s*\(/
         $load = /defineClass\s*\([^;]{0,200}request\s*\.\s*get(Parameter|Reader|InputStream)\s*\(/
     condition:
-        filesize < 256KB and uint32(0) != 0x464c457f and $page in (0..2048) and 1 of ($direct*, $load)
+        filesize < 256KB and uint32(0) != 0x464c457f and (uint16(0) == 0x253c or $page in (0..2048)) and 1 of ($direct*, $load)
 }
 
 /* example: fires on the common form
