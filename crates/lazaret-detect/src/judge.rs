@@ -104,6 +104,7 @@ pub fn judge(
         coverage,
         layer_sizes: layers.iter().map(|l| l.facts.bytes).collect(),
         inventory,
+        base: None,
     }))
 }
 

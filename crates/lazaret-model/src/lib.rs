@@ -5,6 +5,7 @@
 //! their stored form is versioned by [`FACTS_VERSION`]. What users read as JSON is *not* this
 //! form: `lazaret-report` converts to a published, versioned schema.
 
+mod base;
 mod behaviour;
 mod budget;
 mod config;
@@ -27,6 +28,7 @@ mod rule_pack;
 mod text;
 mod verdict;
 
+pub use base::{BuiltOn, TrustedBase};
 pub use behaviour::{Behaviour, BehaviourKind, Certainty, FileOp, Phase};
 pub use budget::{Budget, BudgetKind};
 pub use config::{Healthcheck, HistoryStep, ImageConfig};

@@ -1,7 +1,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Behaviour, Coverage, Digest, Finding, Gap, Image, Inventory, PinnedRef, Platform, RulePack, Verdict,
+    Behaviour, BuiltOn, Coverage, Digest, Finding, Gap, Image, Inventory, PinnedRef, Platform, RulePack,
+    Verdict,
 };
 
 /// What is said of one reference that a person named: one verdict for each platform, and the
@@ -62,6 +63,9 @@ pub struct ImageReport {
     pub layer_sizes: Vec<u64>,
     /// What it holds.
     pub inventory: Inventory,
+    /// The recorded base that it is built on, where there is one.
+    #[serde(default)]
+    pub base: Option<BuiltOn>,
 }
 
 /// A finding that a person decided to live with.

@@ -306,6 +306,28 @@ struct ImageJson<'a> {
     behaviours: Vec<BehaviourJson<'a>>,
     coverage: CoverageJson,
     layers: Vec<LayerJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base: Option<BaseJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct BaseJson<'a> {
+    name: &'a str,
+    digest: String,
+    recorded: &'a str,
+    layers: usize,
+}
+
+impl<'a> BaseJson<'a> {
+    fn new(image: &'a ImageReport) -> Option<Self> {
+        let base = image.base.as_ref()?;
+        Some(Self {
+            name: &base.name,
+            digest: base.digest.to_string(),
+            recorded: &base.recorded,
+            layers: base.layers,
+        })
+    }
 }
 
 impl<'a> ImageJson<'a> {
@@ -321,6 +343,7 @@ impl<'a> ImageJson<'a> {
             behaviours: image.behaviours.iter().map(|b| BehaviourJson::new(image, b)).collect(),
             coverage: CoverageJson::new(image),
             layers: layers(image),
+            base: BaseJson::new(image),
         }
     }
 }

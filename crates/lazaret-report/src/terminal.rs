@@ -387,6 +387,11 @@ impl Page<'_> {
             }
             self.labelled(0, "looked at", FOOT, PLAIN, &text);
         }
+        let mut bases: Vec<String> = report.images.iter().filter_map(words::built_on).collect();
+        bases.dedup();
+        for base in bases {
+            self.labelled(0, "built on", FOOT, PLAIN, &base);
+        }
         let minor = fold::gaps(report).iter().filter(|(gap, _)| !gap.matters).count();
         if minor > 0 && !verbose {
             let text = format!(

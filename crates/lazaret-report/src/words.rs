@@ -187,6 +187,13 @@ pub fn worst_first(report: &Report) -> Vec<&ImageReport> {
     images
 }
 
+/// The recorded base that an image is built on.
+pub fn built_on(image: &ImageReport) -> Option<String> {
+    let base = image.base.as_ref()?;
+    let layers = count(base.layers as u64, "layer");
+    Some(format!("{} (as recorded on {}; {layers})", visible(&base.name), visible(&base.recorded)))
+}
+
 /// How many rules of a user's pack judged, and where the others are named.
 pub fn rule_pack(pack: &lazaret_model::RulePack) -> String {
     let name = visible(&pack.name);

@@ -35,6 +35,12 @@ pub enum ScanError {
         /// The digest of what came.
         is: lazaret_model::Digest,
     },
+    /// Bases are kept in the store, and the user wants none.
+    #[error("trusted bases are kept in the store, and there is none: leave out --no-store")]
+    NoStore,
+    /// A base without a chain of layers cannot be compared with anything.
+    #[error("{0} does not name the digests of its layers, so nothing can be compared with it")]
+    NoChain(String),
     /// Something of the system failed.
     #[error("{what}: {error}")]
     System {

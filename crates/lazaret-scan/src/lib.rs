@@ -4,6 +4,7 @@
 //! (a confined process, started from the same file) reads layers and judges. Only digests, facts
 //! and small contents come back.
 
+mod base;
 mod conclude;
 mod error;
 mod ignore;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lazaret_detect::RulesVersion;
-use lazaret_model::{Budget, FACTS_VERSION, ImageRef, ImageReport, PinnedRef, Platform, Report, Timing};
+use lazaret_model::{
+    Budget, FACTS_VERSION, ImageRef, ImageReport, PinnedRef, Platform, Report, Timing, TrustedBase,
+};
 use lazaret_oci::{Resolved, ResolvedImage};
 use lazaret_registry::{Client, ClientOptions};
 use lazaret_store::Store;
@@ -111,6 +113,18 @@ impl Scanner {
         Ok(reports)
     }
 
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(crate) fn store(&self) -> Option<&Store> {
+        self.store.as_ref()
+    }
+
     async fn one(
         &self,
         reference: &ImageRef,
@@ -122,7 +136,8 @@ impl Scanner {
         let took = |begin: Instant| Timing {
             total_ms: u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX),
         };
-        let key = self.judge_key(&pinned);
+        let bases = self.bases().await?;
+        let key = self.judge_key(&pinned, &bases);
         if let Some(store) = &self.store
             && let Some(mut report) = store.report(&pinned.digest, &key).await?
         {
@@ -145,6 +160,9 @@ impl Scanner {
             let (report, whole) = self.image(source, image, &mut known).await?;
             judged.push(report);
             complete &= whole;
+        }
+        for image in &mut judged {
+            lazaret_detect::compare_base(image, &bases);
         }
         lazaret_detect::compare_platforms(&mut judged);
         let verdict = worst(&judged);
@@ -229,7 +247,7 @@ impl Scanner {
     }
 
     /// Names everything that a verdict depends on besides the bytes of the image.
-    fn judge_key(&self, pinned: &PinnedRef) -> String {
+    fn judge_key(&self, pinned: &PinnedRef, bases: &[TrustedBase]) -> String {
         let mut hasher = blake3::Hasher::new();
         let budget = &self.settings.budget;
         for part in [
@@ -239,6 +257,7 @@ impl Scanner {
             &pinned.repository,
             pinned.tag.as_deref().unwrap_or_default(),
             &format!("{budget:?} {:?}", self.settings.platforms),
+            &format!("{bases:?}"),
         ] {
             hasher.update(&(part.len() as u64).to_le_bytes());
             hasher.update(part.as_bytes());

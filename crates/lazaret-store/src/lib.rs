@@ -5,6 +5,7 @@
 //!   rule reads a layer once more, and no other stage again.
 //! * **Contents**, small files that later stages read again, under their hash and within a budget.
 //! * **Reports**, under the digest that was judged and everything that the judgement depended on.
+//! * **Bases** that a person trusts, with the chains of their layers.
 //! * **Images** seen, and the **indicators** that tie them to others.
 //!
 //! # Invariants
@@ -19,6 +20,7 @@
 //! The store is embedded SQLite, in one file. All SQL stands in the module of its concern, so that
 //! a second engine is a second set of those modules behind the same functions.
 
+mod bases;
 mod codec;
 mod contents;
 mod error;

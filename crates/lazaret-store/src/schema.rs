@@ -12,7 +12,7 @@ const APPLICATION: i64 = 0x4c5a_5254;
 
 /// Each step leads from the form of its position to the next; an empty file has form 0. Steps are
 /// only ever added.
-const STEPS: &[&str] = &[include_str!("schema.sql")];
+const STEPS: &[&str] = &[include_str!("schema.sql"), include_str!("bases.sql")];
 
 /// The form that this program reads and writes.
 pub(crate) const VERSION: i64 = STEPS.len() as i64;

@@ -31,6 +31,9 @@ pub enum Command {
     Diff(Box<DiffArgs>),
     /// List the images that were judged.
     Images(ImagesArgs),
+    /// Record, list or forget images that you trust as bases.
+    #[command(subcommand)]
+    Base(BaseCommand),
     /// List, explain or check rules.
     #[command(subcommand)]
     Rules(RulesCommand),
@@ -323,6 +326,43 @@ pub struct ImagesArgs {
     /// At most so many, newest first.
     #[arg(short = 'n', long, default_value_t = 100)]
     pub limit: usize,
+}
+
+/// `lazaret base`.
+#[derive(Debug, Subcommand)]
+pub enum BaseCommand {
+    /// Record an image as a trusted base: scans then say what is built on it, and what only claims
+    /// to be.
+    Add(Box<BaseAddArgs>),
+    /// List the recorded bases.
+    List {
+        /// Where facts and verdicts are kept.
+        #[arg(long, value_name = "URL", env = "LAZARET_STORE")]
+        store: Option<String>,
+    },
+    /// Forget a base.
+    #[command(visible_alias = "rm")]
+    Remove {
+        /// Its name, as `lazaret base list` shows it.
+        name: String,
+        /// Where facts and verdicts are kept.
+        #[arg(long, value_name = "URL", env = "LAZARET_STORE")]
+        store: Option<String>,
+    },
+}
+
+/// `lazaret base add`.
+#[derive(Debug, Args)]
+pub struct BaseAddArgs {
+    /// The image, as for `lazaret scan`.
+    #[arg(value_name = "REF")]
+    pub reference: String,
+    /// The name that images call it by, where it is not that of the reference.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// How it is reached.
+    #[command(flatten)]
+    pub source: SourceArgs,
 }
 
 /// `lazaret rules`.

@@ -1,3 +1,4 @@
+mod base;
 mod completion;
 mod diff;
 mod explain;
@@ -20,6 +21,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Diff(args) => diff::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Images(args) => images::run(&args),
+        Command::Base(command) => base::run(command),
         Command::Rules(command) => rules::run(command),
         Command::Selftest(args) => selftest::run(&args),
         Command::Version(args) => version::run(&args),

@@ -298,7 +298,8 @@ fn budget(args: &BudgetArgs) -> Budget {
     }
 }
 
-fn registry(args: &SourceArgs, references: &[ImageRef]) -> Result<ClientOptions> {
+/// How registries are reached.
+pub(super) fn registry(args: &SourceArgs, references: &[ImageRef]) -> Result<ClientOptions> {
     let login = match &args.username {
         None => None,
         Some(username) => {
