@@ -15,6 +15,7 @@ mod contents;
 mod deception;
 mod examiner;
 mod example;
+mod flow;
 mod inspect;
 mod inventory;
 mod judge;

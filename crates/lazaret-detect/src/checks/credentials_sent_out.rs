@@ -4,9 +4,12 @@ use lazaret_model::{
 
 use super::Check;
 use crate::case::base_name;
+use crate::flow::Flow;
 use crate::{Case, indicators_in_text};
 
-/// Credentials of the machine are read, and something is sent to a stranger, in one start path.
+/// Credentials of the machine are read, and sent to a stranger, in one start path. Where the data
+/// can be followed from the one to the other it is sure; where both only stand in one start path,
+/// it is likely.
 ///
 /// Either alone is what honest programs do: SDKs read the metadata service, operators use their
 /// service account, agents post metrics.
@@ -50,19 +53,43 @@ impl Check for CredentialsSentOut {
     }
 
     fn look(&self, case: &Case<'_>, _earlier: &[Finding]) -> Vec<Finding> {
-        let read = case.start.behaviours.iter().find(|b| acts(b) && reads_credentials(b));
-        let Some(read) = read else { return Vec::new() };
-        let sent = case.processes().find_map(|(b, argv)| sends_to(argv).map(|host| (b, host)));
-        let Some((sent, host)) = sent else { return Vec::new() };
+        let behaviours = &case.start.behaviours;
+        let is_source = |b: &Behaviour| acts(b) && reads_credentials(b);
+        let Some(first) = behaviours.iter().find(|b| is_source(b)) else { return Vec::new() };
+        let flow = Flow::of(behaviours, acts, is_source);
+        let senders = || {
+            behaviours.iter().enumerate().filter(|(_, b)| acts(b)).filter_map(|(at, b)| match &b.kind {
+                BehaviourKind::Process { argv, .. } => sends_to(argv).map(|host| (at, b, host)),
+                _ => None,
+            })
+        };
+        let from = |at: usize, b: &Behaviour| match &b.kind {
+            // What is uploaded may be the credential itself.
+            BehaviourKind::Process { argv, .. } if argv.iter().skip(1).any(|a| names_credential(a)) => Some(at),
+            _ => flow.origin(at),
+        };
+        let followed = senders().find_map(|(at, sent, host)| Some((from(at, sent)?, sent, host)));
+        let is_followed = followed.is_some();
+        let (read, sent, host) = match followed {
+            Some((origin, sent, host)) => (behaviours.get(origin).unwrap_or(first), sent, host),
+            None => match senders().next() {
+                Some((_, sent, host)) => (first, sent, host),
+                None => return Vec::new(),
+            },
+        };
         let rule = self.rule();
-        let mut finding = Finding::of(
-            &rule,
-            format!("it reads credentials of where it runs and sends data to {host}"),
-            case.behaviour_evidence(read),
-        )
-        .and(case.behaviour_evidence(sent))
-        .reach(Case::phase_reach(read.phase).min(Case::phase_reach(sent.phase)))
-        .refuted_by("what is sent holds no credential, or the receiver belongs to whoever runs the image");
+        let message = match is_followed {
+            true => format!("it reads credentials of where it runs and sends them to {host}"),
+            false => format!("it reads credentials of where it runs, and sends data to {host}"),
+        };
+        let mut finding = Finding::of(&rule, message, case.behaviour_evidence(read))
+            .and(case.behaviour_evidence(sent))
+            .reach(Case::phase_reach(read.phase).min(Case::phase_reach(sent.phase)))
+            .refuted_by("what is sent holds no credential, or the receiver belongs to whoever runs the image");
+        if !is_followed {
+            // Nothing says that what is sent is what was read.
+            finding = finding.confidence(Confidence::Medium);
+        }
         for (_, indicator) in indicators_in_text(&crate::case::quote(sent)) {
             if matches!(indicator.kind, IndicatorKind::Host | IndicatorKind::Url) {
                 finding = finding.indicator(indicator);
@@ -96,8 +123,12 @@ const CREDENTIALS: &[&str] = &[
     "/etc/shadow",
 ];
 
+fn names_credential(text: &str) -> bool {
+    CREDENTIALS.iter().any(|place| text.contains(place))
+}
+
 fn reads_credentials(behaviour: &Behaviour) -> bool {
-    let names = |text: &str| CREDENTIALS.iter().any(|place| text.contains(place));
+    let names = names_credential;
     match &behaviour.kind {
         BehaviourKind::Process { argv, .. } => {
             // A program that is told where its own credentials are uses them; these read them out.
