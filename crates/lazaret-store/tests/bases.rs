@@ -7,7 +7,7 @@ use common::{digest, open};
 use lazaret_model::TrustedBase;
 use lazaret_store::Store;
 
-fn base(name: &str, root: u64, recorded: &str) -> TrustedBase {
+fn base(name: &str, root: u32, recorded: &str) -> TrustedBase {
     TrustedBase {
         name: name.to_owned(),
         root: digest(root),
