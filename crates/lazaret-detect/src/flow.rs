@@ -23,6 +23,9 @@ pub(crate) struct Flow<'a> {
     files: BTreeMap<String, usize>,
     /// Programs of a command, by its place.
     programs: BTreeMap<(Option<&'a Location>, String), usize>,
+    /// What a source is called with: a substitution that is not known on paper stands in the
+    /// arguments of others as it is written (`$(cat $DIR/token)`).
+    calls: Vec<(String, String, usize)>,
 }
 
 impl<'a> Flow<'a> {
@@ -33,7 +36,17 @@ impl<'a> Flow<'a> {
         counts: impl Fn(&Behaviour) -> bool,
         is_source: impl Fn(&Behaviour) -> bool,
     ) -> Self {
-        let mut flow = Self { behaviours, files: BTreeMap::new(), programs: BTreeMap::new() };
+        let mut flow =
+            Self { behaviours, files: BTreeMap::new(), programs: BTreeMap::new(), calls: Vec::new() };
+        for (at, source) in
+            behaviours.iter().enumerate().filter(|(_, b)| counts(b) && is_source(b)).take(NAMES)
+        {
+            if let BehaviourKind::Process { argv, .. } = &source.kind
+                && let [program, .., last] = argv.as_slice()
+            {
+                flow.calls.push((format!("$({} ", base_name(program)), base_name(last).to_owned(), at));
+            }
+        }
         for _ in 0..ROUNDS {
             let before = flow.size();
             for (at, behaviour) in behaviours.iter().enumerate().filter(|(_, b)| counts(b)) {
@@ -87,6 +100,14 @@ impl<'a> Flow<'a> {
 
     /// The source of a tainted file, or of one below a folder, that an argument names.
     fn named_in(&self, argument: &str) -> Option<usize> {
+        let call = self.calls.iter().find(|(call, operand, _)| {
+            let inside =
+                argument.split_once(call.as_str()).map(|(_, rest)| rest.split(')').next().unwrap_or(rest));
+            inside.is_some_and(|inside| !operand.is_empty() && inside.ends_with(operand.as_str()))
+        });
+        if let Some((_, _, origin)) = call {
+            return Some(*origin);
+        }
         let folder = argument.trim_end_matches("/.").trim_end_matches('/');
         let names = |file: &str| {
             let long = file.len() >= 4 && argument.contains(file);
@@ -199,6 +220,17 @@ mod tests {
         ] {
             assert!(reaches(&acts, last), "{acts:?}");
         }
+    }
+
+    #[test]
+    fn a_substitution_that_is_not_known_is_the_source_that_it_calls() {
+        let mut sender = process(2, "curl -H x", &[]);
+        let BehaviourKind::Process { argv, .. } = &mut sender.kind else { panic!("a process") };
+        argv[2] = "Authorization: Bearer $(cat $DIR/secret)".to_owned();
+        assert!(reaches(&[process(1, "cat /secret", &[]), sender.clone()], 1));
+        let BehaviourKind::Process { argv, .. } = &mut sender.kind else { panic!("a process") };
+        argv[2] = "X-Host: $(cat /etc/hostname)".to_owned();
+        assert!(!reaches(&[process(1, "cat /secret", &[]), sender], 1));
     }
 
     #[test]

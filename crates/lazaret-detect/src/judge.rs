@@ -19,6 +19,11 @@ const BEHAVIOURS_SHOWN: usize = 2_000;
 /// Places of one rule beyond this many are counted and not listed.
 const PLACES_SHOWN: usize = 20;
 
+/// What evidence says of a place from which something is started.
+const STARTS_IT: &str = "starts it";
+/// What evidence says of a place on the way to an act.
+const LEADS_THERE: &str = "leads there";
+
 /// What the judge says.
 #[derive(Debug)]
 pub enum Judgement {
@@ -131,7 +136,7 @@ fn byte_findings(pack: &Pack, case: &Case<'_>) -> Vec<Finding> {
 /// The chain that starts a file.
 fn started_because(case: &Case<'_>, layer: usize, path: &EntryPath) -> Vec<Evidence> {
     case.start.files.get(&(layer, path.clone())).map_or_else(Vec::new, |file| {
-        file.because.iter().take(4).map(|place| Evidence::at(place.clone(), "starts it")).collect()
+        file.because.iter().take(4).map(|place| Evidence::at(place.clone(), STARTS_IT)).collect()
     })
 }
 
@@ -179,8 +184,12 @@ fn behaviour_finding(case: &Case<'_>, hit: &Hit<'_>) -> Option<Finding> {
                     if hit.rule.confidence == Confidence::High { Confidence::High } else { Confidence::Low };
                 finding = finding.confidence(less);
             }
+            if behaviour.certainty == Certainty::May && behaviour.phase == Phase::Start {
+                // What only may happen never convicts by itself.
+                finding = finding.confidence(hit.rule.confidence.min(Confidence::Medium));
+            }
             for place in behaviour.because.iter().skip(1).take(4) {
-                finding = finding.and(Evidence::at(place.clone(), "leads there"));
+                finding = finding.and(Evidence::at(place.clone(), LEADS_THERE));
             }
             let text = crate::case::quote(behaviour);
             for (_, indicator) in crate::indicators_in_text(&text) {
@@ -229,6 +238,13 @@ fn in_context(finding: &mut Finding, case: &Case<'_>) {
         // What a distribution ships for everybody may look odd; it is no proof of anything.
         finding.confidence = Confidence::Low;
     }
+    if finding.reach == Reach::Starts
+        && finding.confidence == Confidence::High
+        && finding.class == Class::Malware
+        && only_may_happen(finding, case)
+    {
+        finding.confidence = Confidence::Medium;
+    }
     if finding.reach == Reach::Dormant && finding.class == Class::Malware && is_inert_text(finding, case) {
         // A rule file, a manual, a test: the words are there, and nothing runs them.
         finding.confidence = Confidence::Low;
@@ -250,6 +266,37 @@ fn is_owned(finding: &Finding, case: &Case<'_>) -> bool {
                     .owner(path)
                     .is_some_and(|owner| owner.manager.is_of_system() && owner.state == State::Unchanged)
         })
+}
+
+/// Whether all that a finding rests on is what may happen at start, and none of it will: its
+/// behaviours, or the lines of a script in which a byte rule matched.
+fn only_may_happen(finding: &Finding, case: &Case<'_>) -> bool {
+    let mut may = false;
+    // What leads to an act is not the act.
+    for evidence in finding.evidence().iter().filter(|e| e.what != STARTS_IT && e.what != LEADS_THERE) {
+        let there = case.start.behaviours.iter().filter(|behaviour| {
+            let place = behaviour.because.first();
+            behaviour.phase == Phase::Start && place.is_some_and(|place| same_line(place, &evidence.location))
+        });
+        for behaviour in there {
+            if behaviour.certainty == Certainty::Will {
+                return false;
+            }
+            may = true;
+        }
+    }
+    may
+}
+
+/// Whether two places are one, or lie in one line of one file.
+fn same_line(a: &Location, b: &Location) -> bool {
+    match (a, b) {
+        (
+            Location::File { layer: la, path: pa, line: Some(at), .. },
+            Location::File { layer: lb, path: pb, line: Some(other), .. },
+        ) => la == lb && pa == pb && at == other,
+        _ => a == b,
+    }
 }
 
 /// Whether a byte rule of critical severity matched in a script that the start path itself runs.

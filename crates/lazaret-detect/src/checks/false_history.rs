@@ -12,7 +12,7 @@ use crate::Case;
 /// ko, bazel), some one step for all layers or layers without steps (squashing, `crane append`),
 /// some set every date to one moment. None of that is a sign. A step in the words of the two
 /// builders that tell exactly what they do (the classic builder and BuildKit) is, where its layer
-/// holds what the step cannot have made.
+/// holds what the step cannot have made. Even that is a lead: people write histories by hand.
 pub(super) struct FalseHistory;
 
 impl Check for FalseHistory {
@@ -63,12 +63,12 @@ impl Check for FalseHistory {
         ]
     }
 
-    fn look(&self, case: &Case<'_>, _earlier: &[Finding]) -> Vec<Finding> {
+    fn look(&self, case: &Case<'_>, earlier: &[Finding]) -> Vec<Finding> {
         let rule = self.rule();
         let mut findings = Vec::new();
         for (number, facts) in case.view.layers().iter().enumerate() {
             if let Some(contradiction) = contradiction(case, number, facts) {
-                findings.push(contradiction.finding(&rule, case, number));
+                findings.push(contradiction.finding(&rule, case, number, earlier));
             }
         }
         findings.extend(missing_layers(&rule, case));
@@ -88,21 +88,26 @@ struct Contradiction {
 }
 
 impl Contradiction {
-    fn finding(self, rule: &Rule, case: &Case<'_>, layer: usize) -> Finding {
+    fn finding(self, rule: &Rule, case: &Case<'_>, layer: usize, earlier: &[Finding]) -> Finding {
         let told = case.image.config.history.get(self.step).map_or("", |step| step.created_by.as_str());
         let reach = self.file.as_ref().map_or(Reach::Dormant, |file| case.reach(layer, file));
         let evidence = Evidence::at(Location::History(self.step), "a step of its history").quoting(told);
         let message = format!("its history says `{}`, {}", one_line(told, 80), self.what);
         let mut finding = Finding::of(rule, message, evidence).reach(reach);
+        let is_accused = earlier.iter().any(|other| {
+            let likely = other.class == Class::Malware && other.confidence >= Confidence::Medium;
+            let of_file = |evidence: &Evidence| matches!(&evidence.location, Location::File { layer: at, path, .. } if *at == layer && Some(path) == self.file.as_ref());
+            likely && other.evidence().iter().any(of_file)
+        });
         if let Some(file) = self.file {
             finding = finding.and(Evidence::at(Location::file(layer, file), "is in the layer of that step"));
         }
-        finding = match (self.weak, reach) {
-            (true, _) => finding.severity(Severity::Low).class(Class::DualUse),
-            // What is hidden from those who read the history, and starts, has its reason to hide.
-            (false, Reach::Starts) => finding.confidence(Confidence::Medium),
-            _ => finding,
-        };
+        if self.weak {
+            finding = finding.severity(Severity::Low).class(Class::DualUse);
+        } else if is_accused {
+            // What speaks for itself is also hidden from those who read the history.
+            finding = finding.confidence(Confidence::Medium);
+        }
         finding.refuted_by("the layer is shown to be made by another builder, which writes its steps so").build()
     }
 }
