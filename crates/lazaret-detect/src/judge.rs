@@ -110,6 +110,7 @@ pub fn judge(
         layer_sizes: layers.iter().map(|l| l.facts.bytes).collect(),
         inventory,
         base: None,
+        launch: None,
     }))
 }
 

@@ -37,7 +37,7 @@ pub struct ImageConfig {
 }
 
 /// `HEALTHCHECK`: the engine runs it again and again while the container lives.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Healthcheck {
     /// `["NONE"]`, `["CMD", …]` or `["CMD-SHELL", text]`.
     pub test: Vec<String>,

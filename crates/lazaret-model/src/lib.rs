@@ -19,6 +19,7 @@ mod gap;
 mod image;
 mod indicator;
 mod inventory;
+mod launch;
 mod location;
 mod platform;
 mod reference;
@@ -43,6 +44,9 @@ pub use image::{Image, Layer, PinnedRef};
 pub use indicator::{Indicator, IndicatorKind};
 pub use inventory::{
     Inventory, LayerContents, NotableFile, NotedFile, NotedKind, Package, ScriptLine, System, Under,
+};
+pub use launch::{
+    Hook, HookTime, HostNamespace, Launch, LaunchFile, LaunchForm, Mount, MountKind, PublishedPort,
 };
 pub use location::Location;
 pub use platform::{Platform, PlatformError};

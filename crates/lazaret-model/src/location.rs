@@ -31,12 +31,27 @@ pub enum Location {
         /// Byte offset in the content.
         offset: Option<u64>,
     },
+    /// In what says how the image is run or built: a manifest, a compose file, a Dockerfile, the
+    /// words of a command. It is no part of the image.
+    Launch {
+        /// The file, as the person named it; None for words of the command line.
+        file: Option<String>,
+        /// Line in it, counted from 1.
+        line: Option<u32>,
+        /// What stands there: `privileged`, `mounts[1]`, `RUN`.
+        key: String,
+    },
 }
 
 impl Location {
     /// A file as a whole.
     pub fn file(layer: usize, path: EntryPath) -> Self {
         Self::File { layer, path, inside: Vec::new(), line: None, offset: None }
+    }
+
+    /// A part of a launch that stands in no file.
+    pub fn launch(key: impl Into<String>) -> Self {
+        Self::Launch { file: None, line: None, key: key.into() }
     }
 
     /// The same place, at a line.
@@ -81,6 +96,14 @@ impl fmt::Display for Location {
             Self::Config(key) => write!(f, "config {}", visible(key)),
             Self::History(step) => write!(f, "history step {step}"),
             Self::Layer(layer) => write!(f, "layer {layer}"),
+            Self::Launch { file, line, key } => {
+                match (file, line) {
+                    (Some(file), Some(line)) => write!(f, "{}:{line} ", visible(file))?,
+                    (Some(file), None) => write!(f, "{} ", visible(file))?,
+                    (None, _) => f.write_str("launch ")?,
+                }
+                f.write_str(&visible(key))
+            }
             Self::File { path, inside, line, offset, .. } => {
                 f.write_str(&visible(&path.to_string()))?;
                 for member in inside {

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Behaviour, BuiltOn, Coverage, Digest, Finding, Gap, Image, Inventory, PinnedRef, Platform, RulePack,
+    Behaviour, BuiltOn, Coverage, Digest, Finding, Gap, Image, Inventory, Launch, PinnedRef, Platform, RulePack,
     Verdict,
 };
 
@@ -66,6 +66,9 @@ pub struct ImageReport {
     /// The recorded base that it is built on, where there is one.
     #[serde(default)]
     pub base: Option<BuiltOn>,
+    /// How it is run, where that was given; None is a plain start.
+    #[serde(default)]
+    pub launch: Option<Launch>,
 }
 
 /// A finding that a person decided to live with.

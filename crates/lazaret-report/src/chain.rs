@@ -39,6 +39,15 @@ pub fn links(image: &ImageReport, evidence: &Evidence, full: bool) -> Vec<Link> 
             }
         }
         Location::Layer(layer) => out.extend(layer_links(image, *layer, full)),
+        Location::Launch { file, line, key } => {
+            let place = match (file, line) {
+                (Some(file), Some(line)) => format!("{}:{line}", visible(file)),
+                (Some(file), None) => visible(file).into_owned(),
+                (None, _) => "the words that start it".to_owned(),
+            };
+            out.push(link("launch", place));
+            out.push(link("key", one_line(key, 200)));
+        }
         Location::File { layer, path, inside, line, offset } => {
             out.extend(layer_links(image, *layer, full));
             let mut file = visible(&path.to_string()).into_owned();

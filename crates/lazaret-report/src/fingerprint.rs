@@ -27,6 +27,11 @@ pub fn of(repository: &str, finding: &Finding) -> String {
         }
         Location::History(_) => part(b"history"),
         Location::Layer(_) => part(b"layer"),
+        Location::Launch { file, key, .. } => {
+            part(b"launch");
+            part(file.as_deref().unwrap_or_default().as_bytes());
+            part(key.split('[').next().unwrap_or_default().as_bytes());
+        }
         Location::File { path, inside, .. } => {
             part(b"file");
             part(path.as_bytes());

@@ -388,6 +388,20 @@ fn uri(report: &Report, location: &Location) -> String {
             segment(b".lazaret");
             segment(format!("layer-{layer}.tar").as_bytes());
         }
+        Location::Launch { file: Some(file), .. } => {
+            // A file of the person's own, which a reader has at hand under its name.
+            out.clear();
+            for part in file.split('/').filter(|part| !part.is_empty() && *part != ".") {
+                if !out.is_empty() {
+                    out.push('/');
+                }
+                encode(part.as_bytes(), &mut out);
+            }
+        }
+        Location::Launch { file: None, .. } => {
+            segment(b".lazaret");
+            segment(b"launch.txt");
+        }
         Location::File { path, inside, .. } => {
             path.as_bytes().split(|&b| b == b'/').for_each(&mut segment);
             for member in inside {

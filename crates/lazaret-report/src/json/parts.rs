@@ -170,6 +170,9 @@ impl<'a> LocationJson<'a> {
                 ..Self::default()
             },
             Location::Layer(layer) => Self { kind: "layer", ..in_layer(*layer) },
+            Location::Launch { file, line, key } => {
+                Self { kind: "launch", key: Some(key), path: file.clone(), line: *line, ..Self::default() }
+            }
             Location::File { layer, path, inside, line, offset } => Self {
                 kind: "file",
                 path: Some(path.to_string()),
@@ -263,6 +266,8 @@ enum BehaviourKindJson<'a> {
         path: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         content: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        host_path: Option<String>,
         by: &'a str,
     },
     Network {
@@ -297,6 +302,7 @@ impl<'a> BehaviourJson<'a> {
                 },
                 path,
                 content: content.as_deref(),
+                host_path: image.launch.as_ref().and_then(|launch| launch.host_path(path)),
                 by,
             },
             BehaviourKind::Network { host, port, url, by } => {

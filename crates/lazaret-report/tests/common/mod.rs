@@ -278,6 +278,7 @@ pub fn malicious() -> Report {
         layer_sizes: vec![80_400_000, 231_000_000, 84_000_000, 6_700_000, 2_048],
         inventory: Default::default(),
         base: None,
+        launch: None,
     };
     let arm64 = ImageReport {
         image: image(&pinned, "linux/arm64/v8", 40),
@@ -295,6 +296,7 @@ pub fn malicious() -> Report {
         layer_sizes: vec![80_400_000, 229_000_000, 84_000_000, 0, 2_048],
         inventory: Default::default(),
         base: None,
+        launch: None,
     };
     let mut report = report(
         "docker.io/acme/tomcat",
@@ -340,6 +342,7 @@ pub fn clean() -> Report {
         layer_sizes: vec![80_400_000, 231_000_000, 84_000_000, 6_700_000, 2_048],
         inventory: Default::default(),
         base: None,
+        launch: None,
     };
     report("docker.io/library/nginx", "1.27", "registry docker.io", vec![image], clean)
 }
@@ -392,6 +395,7 @@ pub fn inconclusive() -> Report {
         layer_sizes: vec![80_400_000, 231_000_000, 84_000_000, 1_204_224, 0],
         inventory: Default::default(),
         base: None,
+        launch: None,
     };
     let mut report =
         report("oci:../layouts/cron job", "-", "OCI layout ../layouts/cron job", vec![image], inconclusive);

@@ -151,6 +151,7 @@ pub fn report(repository: &str, tag: &str, number: u32, outcome: Outcome) -> Rep
             layer_sizes: vec![300, 400],
             inventory: Default::default(),
             base: None,
+            launch: None,
         }],
         unscanned: Vec::new(),
         verdict,
