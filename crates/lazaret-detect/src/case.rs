@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use lazaret_model::{
-    Behaviour, BehaviourKind, Digest, EntryPath, Evidence, Fact, FactKind, Image, Indicator, LayerFacts,
-    Location, Phase, Reach, Rule,
+    Behaviour, BehaviourKind, Digest, EntryPath, Evidence, Fact, FactKind, Image, Indicator, Launch,
+    LayerFacts, Location, Phase, Reach, Rule,
 };
 
 use crate::claims::Claims;
@@ -33,6 +33,8 @@ pub struct Case<'a> {
     pub claims: Claims,
     /// Small contents.
     pub contents: &'a dyn Contents,
+    /// How it is run, where that is known.
+    pub launch: Option<&'a Launch>,
     facts: BTreeMap<(usize, &'a EntryPath), Vec<&'a Fact>>,
     /// Files that act, by where their content is (another path for a hard link).
     acting: BTreeMap<(usize, &'a EntryPath), Reach>,
@@ -94,7 +96,8 @@ impl<'a> Case<'a> {
             }
         }
         let ownership = OnceLock::new();
-        Self { image, view, start, claims: Claims::of(image), contents, facts, acting, ownership }
+        let claims = Claims::of(image);
+        Self { image, view, start, claims, contents, launch: None, facts, acting, ownership }
     }
 
     /// All facts with the layer they were seen in, in a stable order.
@@ -151,7 +154,19 @@ impl<'a> Case<'a> {
             Location::File { layer, path, .. } => (self.file_hash(*layer, path), self.content(*layer, path)),
             _ => (None, None),
         };
-        Evidence { location, what: describe(behaviour), excerpt: Some(quote(behaviour)), sha256, content }
+        let what = self.describe(behaviour);
+        Evidence { location, what, excerpt: Some(quote(behaviour)), sha256, content }
+    }
+
+    /// A behaviour in words; what a mount makes the host's is told as the host's.
+    pub fn describe(&self, behaviour: &Behaviour) -> String {
+        let mut text = describe(behaviour);
+        if let BehaviourKind::File { path, .. } = &behaviour.kind
+            && let Some(host) = self.launch.and_then(|launch| launch.host_path(path))
+        {
+            text.push_str(&format!(", which is {host} on the host"));
+        }
+        text
     }
 
     fn content(&self, layer: usize, path: &EntryPath) -> Option<lazaret_model::ContentId> {

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use lazaret_launch::Statement;
 use lazaret_model::{
     Certainty, Class, Confidence, Coverage, EntryPath, Evidence, FactKind, FileKind, Finding, Gap, Image,
-    ImageReport, LayerFacts, Location, Phase, Reach, Severity, TextKind, one_line,
+    ImageReport, Launch, LayerFacts, Location, Phase, Reach, Severity, TextKind, one_line,
 };
 
-use crate::case::{Case, LayerInput, describe, is_about_mining};
+use crate::case::{Case, LayerInput, is_about_mining};
 use crate::checks::CHECKS;
-use crate::launch::{LaunchLimits, follow};
+use crate::launch::{Given, LaunchLimits, follow_given};
 use crate::ownership::State;
 use crate::view::View;
 use crate::{Contents, Hit, HitPlace, Pack, policy};
@@ -46,9 +47,34 @@ pub fn judge(
     contents: &dyn Contents,
     last_round: bool,
 ) -> Judgement {
+    judge_started(pack, image, layers, gaps, contents, last_round, &Beside::default())
+}
+
+/// What is known of an image beside its bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Beside<'a> {
+    /// How it is run.
+    pub launch: Option<&'a Launch>,
+    /// The instructions of the Dockerfile that makes it, where it is judged before it is built.
+    pub instructions: &'a [Statement],
+    /// Whether it is not built yet.
+    pub unbuilt: bool,
+}
+
+/// Judges one image, and how it is run or made.
+pub fn judge_started(
+    pack: &Pack,
+    image: &Image,
+    layers: &[LayerInput<'_>],
+    gaps: Vec<Gap>,
+    contents: &dyn Contents,
+    last_round: bool,
+    beside: &Beside<'_>,
+) -> Judgement {
     let facts: Vec<&LayerFacts> = layers.iter().map(|layer| layer.facts).collect();
     let view = View::new(&facts);
-    let start = follow(image, &view, contents, &LaunchLimits::default());
+    let given = Given { launch: beside.launch, unbuilt: beside.unbuilt };
+    let start = follow_given(image, &view, contents, &LaunchLimits::default(), given);
     if !start.missing.is_empty() && !last_round {
         let mut wanted: Vec<_> = start.missing.iter().map(|m| (m.layer, m.path.clone())).collect();
         wanted.sort();
@@ -59,10 +85,14 @@ pub fn judge(
     gaps.extend(start.gaps.iter().cloned());
     gaps.extend(start.missing.iter().map(crate::Missing::gap));
 
-    let case = Case::new(image, &view, &start, layers, contents);
+    // What the launch changes counts for the rules; the report shows the image as it is.
+    let with = beside.launch.map(|launch| Image { config: launch.apply(&image.config), ..image.clone() });
+    let mut case = Case::new(with.as_ref().unwrap_or(image), &view, &start, layers, contents);
+    case.launch = beside.launch;
     gaps.extend(case.ownership().gaps().iter().cloned());
     let mut findings = byte_findings(pack, &case);
     findings.extend(behaviour_findings(pack, &case));
+    findings.extend(instruction_findings(pack, &case, beside.instructions));
     // Our own checks go with our own rules: whoever asks for other rules only, gets those only.
     let ours = pack.rules().iter().any(|rule| rule.built_in);
     for check in CHECKS.iter().filter(|_| ours) {
@@ -110,7 +140,7 @@ pub fn judge(
         layer_sizes: layers.iter().map(|l| l.facts.bytes).collect(),
         inventory,
         base: None,
-        launch: None,
+        launch: beside.launch.cloned(),
     }))
 }
 
@@ -146,7 +176,8 @@ fn behaviour_findings(pack: &Pack, case: &Case<'_>) -> Vec<Finding> {
     let platform = case.image.platform.as_ref().map_or_else(|| "unknown".to_owned(), ToString::to_string);
     let interpreter = |path: &str| interpreter(case, path);
     let config = &case.image.config;
-    let hits = pack.behaviours().judge_scripts(config, &platform, &case.start.behaviours, &interpreter);
+    let hits =
+        pack.behaviours().judge_run(config, &platform, &case.start.behaviours, &interpreter, case.launch);
     hits.iter().filter_map(|hit| behaviour_finding(case, hit)).collect()
 }
 
@@ -169,13 +200,34 @@ fn interpreter(case: &Case<'_>, path: &str) -> Option<String> {
     })
 }
 
+/// Rules over the instructions that make the image.
+fn instruction_findings(pack: &Pack, case: &Case<'_>, instructions: &[Statement]) -> Vec<Finding> {
+    let platform = case.image.platform.as_ref().map_or_else(|| "unknown".to_owned(), ToString::to_string);
+    let hits = pack.behaviours().judge_statements("dockerfile", instructions, &platform);
+    hits.iter().filter_map(|hit| statement_finding(hit, instructions)).collect()
+}
+
+/// What a statement of a text about images says.
+pub(crate) fn statement_finding(hit: &Hit<'_>, statements: &[Statement]) -> Option<Finding> {
+    let HitPlace::Statement(number) = hit.place else { return None };
+    let statement = statements.get(number)?;
+    let place = statement.place.clone().unwrap_or_else(|| Location::launch(statement.kind.as_str()));
+    let told = statement.field("Arguments").map(|text| format!("{} {text}", statement.kind));
+    let evidence = Evidence::at(place, "the text says so").quoting(told.unwrap_or_else(|| in_fields(hit)));
+    Some(Finding::of(hit.rule, capital(&hit.rule.title), evidence).reach(Reach::Starts).build())
+}
+
+/// The values that met a rule.
+fn in_fields(hit: &Hit<'_>) -> String {
+    let shown = hit.fields.iter().take(3);
+    shown.map(|(name, value)| format!("{name}: {}", one_line(value, 120))).collect::<Vec<_>>().join("; ")
+}
+
 fn behaviour_finding(case: &Case<'_>, hit: &Hit<'_>) -> Option<Finding> {
-    let fields: Vec<String> =
-        hit.fields.iter().take(3).map(|(name, value)| format!("{name}: {}", one_line(value, 120))).collect();
     Some(match hit.place {
         HitPlace::Behaviour(number) => {
             let behaviour = case.start.behaviours.get(number)?;
-            let message = format!("{} ({})", capital(&hit.rule.title), describe(behaviour));
+            let message = format!("{} ({})", capital(&hit.rule.title), case.describe(behaviour));
             let mut finding = Finding::of(hit.rule, message, case.behaviour_evidence(behaviour))
                 .reach(Case::phase_reach(behaviour.phase));
             if behaviour.certainty == Certainty::May && behaviour.phase != Phase::Start {
@@ -201,7 +253,7 @@ fn behaviour_finding(case: &Case<'_>, hit: &Hit<'_>) -> Option<Finding> {
         HitPlace::Config => {
             let key = hit.fields.first().map_or("Config", |(name, _)| name.as_str());
             let evidence = Evidence::at(Location::Config(key.to_owned()), "the configuration says so")
-                .quoting(fields.join("; "));
+                .quoting(in_fields(hit));
             Finding::of(hit.rule, capital(&hit.rule.title), evidence).reach(Reach::Starts).build()
         }
         HitPlace::History(step) => {
@@ -211,6 +263,12 @@ fn behaviour_finding(case: &Case<'_>, hit: &Hit<'_>) -> Option<Finding> {
                 .reach(Case::phase_reach(Phase::Build))
                 .build()
         }
+        HitPlace::Launch => {
+            let place = hit.written.clone().unwrap_or_else(|| Location::launch("launch"));
+            let evidence = Evidence::at(place, "how it is run says so").quoting(in_fields(hit));
+            Finding::of(hit.rule, capital(&hit.rule.title), evidence).reach(Reach::Starts).build()
+        }
+        HitPlace::Statement(_) => return None,
     })
 }
 

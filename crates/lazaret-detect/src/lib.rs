@@ -23,6 +23,7 @@ mod keep;
 mod launch;
 mod ownership;
 mod pack;
+mod planned;
 mod policy;
 mod shell;
 mod sigma;
@@ -43,12 +44,13 @@ pub use deception::{compare_base, compare_platforms};
 pub use examiner::{ByteScan, Examined, Examiner};
 pub use example::{ExampleProblem, check_examples};
 pub use inspect::{Inspected, Inspection, Inspector};
-pub use judge::{Judgement, judge};
-pub use launch::{FileReach, LaunchLimits, Missing, StartPath, follow};
+pub use judge::{Beside, Judgement, judge, judge_started};
+pub use launch::{FileReach, Given, LaunchLimits, Missing, StartPath, follow, follow_given};
 pub use ownership::{Manager, Owner, Ownership, Replaced, Rewrite, State};
 pub use pack::{
     Example, Examples, Language, Pack, PackError, PackRule, RulesVersion, load_rules, rules_version,
 };
+pub use planned::{judge_plan, judge_planned};
 pub use policy::{Weight, verdict, weight};
 pub use sigma::{Event, Hit, HitPlace, SigmaRules};
 pub use subject::Subject;

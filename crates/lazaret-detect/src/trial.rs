@@ -4,16 +4,42 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lazaret_model::{
-    Algorithm, Budget, ContentId, Digest, FileKind, Image, ImageReport, Layer, LayerFacts, PinnedRef,
+    Algorithm, Budget, ContentId, Digest, FileKind, Gap, GapKind, Image, ImageReport, Layer, LayerFacts,
+    Location, PinnedRef,
 };
 use lazaret_oci::{NestedBudget, digest_of};
 use lazaret_recipe::Recipe;
 
-use crate::{Examiner, Inspection, Inspector, Judgement, LayerInput, Pack, Subject, judge};
+use crate::{Beside, Examiner, Inspection, Inspector, Judgement, LayerInput, Pack, Subject, judge_started};
 
 /// Reads and judges a recipe in memory, by the same analyzers, rules and policy as an image that
 /// was pulled.
+///
+/// A recipe that says how it is run is judged with that; one that holds a manifest is judged by
+/// what that says, all containers in one report.
 pub fn try_recipe(pack: &Pack, recipe: &Recipe) -> ImageReport {
+    if let Some((name, text)) = &recipe.manifest {
+        return match lazaret_launch::read(name, text, None, &lazaret_launch::Nothing) {
+            Ok(plan) => crate::planned::merged(crate::judge_plan(pack, &plan, name)),
+            Err(error) => unreachable_manifest(pack, recipe, &error.to_string()),
+        };
+    }
+    let run = recipe.run.as_deref().map(|run| lazaret_launch::command_line(run, &lazaret_launch::Nothing));
+    let launch =
+        run.and_then(Result::ok).and_then(|plan| plan.containers.into_iter().next()).map(|c| c.launch);
+    let beside = Beside { launch: launch.as_ref(), ..Beside::default() };
+    try_recipe_started(pack, recipe, &beside)
+}
+
+/// A manifest that is none: a report with the reason, so that an example with a slip is told.
+fn unreachable_manifest(pack: &Pack, recipe: &Recipe, what: &str) -> ImageReport {
+    let mut report = try_recipe_started(pack, recipe, &Beside::default());
+    report.gaps.push(Gap::serious(GapKind::Unsupported, Location::launch("manifest"), what));
+    report
+}
+
+/// Reads and judges a recipe in memory, and how it is run or made.
+pub(crate) fn try_recipe_started(pack: &Pack, recipe: &Recipe, beside: &Beside<'_>) -> ImageReport {
     let examiner = Examiner::new();
     let mut inspector = Inspector::new(&examiner, pack.scanner());
     let budget = Budget::default();
@@ -84,7 +110,7 @@ pub fn try_recipe(pack: &Pack, recipe: &Recipe) -> ImageReport {
         .enumerate()
         .flat_map(|(number, (facts, _))| facts.gaps.iter().map(move |gap| gap.in_layer(number)))
         .collect();
-    match judge(pack, &image, &inputs, gaps, &contents, true) {
+    match judge_started(pack, &image, &inputs, gaps, &contents, true, beside) {
         Judgement::Report(report) => *report,
         // In the last round the judge asks for nothing.
         Judgement::Needs(_) => unreachable!("the judge asked for more in its last round"),

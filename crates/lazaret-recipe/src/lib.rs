@@ -39,6 +39,7 @@
 //! | `HISTORY [@time] text` | a step that says that it made no layer |
 //! | `CLAIM [@time] text` | a step that says that it made a layer, though there is none |
 //! | `RUNARGS docker run …` | how somebody starts this image |
+//! | `MANIFEST name` | the block is a compose file, a Kubernetes manifest or a Dockerfile of this name |
 //!
 //! ## Configuration
 //!
@@ -97,6 +98,9 @@ pub struct Recipe {
     pub run: Option<String>,
     /// The repository that it goes by in a registry, where `NAME` says so.
     pub name: Option<String>,
+    /// A text that says how images are run or built (a compose file, a Kubernetes manifest, a
+    /// Dockerfile), with the name of its file: for what is guilty without an image of its own.
+    pub manifest: Option<(String, String)>,
 }
 
 /// A layer of a recipe.

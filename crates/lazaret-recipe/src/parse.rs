@@ -36,6 +36,7 @@ struct State {
     builder: Builder,
     run: Option<String>,
     name: Option<String>,
+    manifest: Option<(String, String)>,
 }
 
 pub(crate) fn parse(text: &str) -> Result<Recipe, RecipeError> {
@@ -47,6 +48,7 @@ pub(crate) fn parse(text: &str) -> Result<Recipe, RecipeError> {
         builder: Builder::BuildKit,
         run: None,
         name: None,
+        manifest: None,
     };
     for directive in directives(text.lines().enumerate().map(|(i, line)| (i + 1, line)))? {
         state.apply(&directive)?;
@@ -68,8 +70,15 @@ impl State {
             draft.layer.files.push(parsed.file);
             return Ok(());
         }
-        directive.no_block()?;
         let rest = directive.rest;
+        if directive.name == "MANIFEST" {
+            if rest.is_empty() {
+                return Err(directive.error("MANIFEST needs the name of a file"));
+            }
+            self.manifest = Some((rest.to_owned(), directive.block_text()));
+            return Ok(());
+        }
+        directive.no_block()?;
         match directive.name {
             "LAYER" => {
                 let (created, text) = time_and_text(directive)?;
@@ -225,6 +234,7 @@ impl State {
             platform: self.platform,
             run: self.run,
             name: self.name,
+            manifest: self.manifest,
         })
     }
 }

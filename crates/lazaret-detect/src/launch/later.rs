@@ -141,7 +141,8 @@ pub(super) fn follow(paper: &mut Paper<'_>) {
         programs(paper, dir, certainty, &[]);
     }
     for plant in planted {
-        let path = plant.path.trim_start_matches('/').to_owned();
+        let host = paper.launch.and_then(|launch| launch.host_path(&plant.path));
+        let path = host.as_ref().unwrap_or(&plant.path).trim_start_matches('/').to_owned();
         // A host's table behind a mount is one too: `/mnt/etc/cron.d/x`, `/host/var/spool/cron/x`.
         let inner = ["etc/cron", "var/spool/cron", "etc/crontabs"].iter().filter_map(|d| path.find(d)).min();
         let inner = inner.map(|at| &path[at..]);

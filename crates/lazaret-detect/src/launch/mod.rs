@@ -1,5 +1,6 @@
 //! The start path: what happens when the container starts, and later by itself, on paper.
 
+mod given;
 mod later;
 mod paper;
 mod path;
@@ -14,6 +15,7 @@ use std::rc::Rc;
 
 use lazaret_model::{Certainty, EntryPath, Gap, GapKind, Image, ImageConfig, Location, Phase};
 
+pub use given::Given;
 pub use path::{FileReach, LaunchLimits, Missing, StartPath};
 
 use crate::shell::{Input, Setup, Shell, Site, Value};
@@ -29,10 +31,22 @@ pub(crate) const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:
 /// Follows what an image does: in a plain launch (no arguments, no mounts, no extra variables),
 /// later by itself, and while it was built.
 pub fn follow(image: &Image, view: &View<'_>, contents: &dyn Contents, limits: &LaunchLimits) -> StartPath {
+    follow_given(image, view, contents, limits, Given::default())
+}
+
+/// The same for an image of which more is known than its bytes: how it is run, or that its steps
+/// are still to be taken.
+pub fn follow_given(
+    image: &Image,
+    view: &View<'_>,
+    contents: &dyn Contents,
+    limits: &LaunchLimits,
+    given: Given<'_>,
+) -> StartPath {
     // Commands inside commands recurse, [`LaunchLimits::depth`] deep at most; whoever calls may
     // have less stack than that needs.
     let walked = std::thread::scope(|scope| {
-        let walk = || walk(image, view, contents, limits);
+        let walk = || walk(image, view, contents, limits, given);
         let thread = std::thread::Builder::new().name("start-path".into()).stack_size(STACK);
         thread.spawn_scoped(scope, walk).ok().and_then(|thread| thread.join().ok())
     });
@@ -46,17 +60,38 @@ pub fn follow(image: &Image, view: &View<'_>, contents: &dyn Contents, limits: &
 /// Bytes of stack for the walk. Measured: the deepest that the limits allow needs less than 4 MiB.
 const STACK: usize = 32 << 20;
 
-fn walk(image: &Image, view: &View<'_>, contents: &dyn Contents, limits: &LaunchLimits) -> StartPath {
+fn walk(
+    image: &Image,
+    view: &View<'_>,
+    contents: &dyn Contents,
+    limits: &LaunchLimits,
+    given: Given<'_>,
+) -> StartPath {
     let mut paper = Paper::new(view, contents, *limits);
-    let config = &image.config;
+    let built = environment(&image.config);
+    if given.unbuilt {
+        history(&mut paper, &image.config, &built, true);
+        paper.base = std::mem::take(&mut paper.written);
+    }
+    let with = given.launch.map(|launch| launch.apply(&image.config));
+    let config = with.as_ref().unwrap_or(&image.config);
+    paper.launch = given.launch;
+    given::mount_files(&mut paper);
+    paper.begin(Phase::Start);
     let env = environment(config);
     let cwd = if config.working_dir.is_empty() { "/" } else { &config.working_dir };
     let cwd = absolute("/", cwd);
     start(&mut paper, config, &env, &cwd);
+    given::hooks(&mut paper, config, &env, &cwd);
     health(&mut paper, config, &env, &cwd);
     later::follow(&mut paper);
     triggers(&mut paper, config, &env, &cwd);
-    history(&mut paper, config, &env);
+    if !given.unbuilt {
+        // What a build did, no launch is part of.
+        paper.launch = None;
+        paper.base.clear();
+        history(&mut paper, &image.config, &built, false);
+    }
     paper.path
 }
 
@@ -73,7 +108,7 @@ fn start(paper: &mut Paper<'_>, config: &ImageConfig, env: &Rc<Vec<(String, Valu
     let own = |words: &[String]| words.iter().map(|w| Value::plain(w.clone())).collect::<Vec<_>>();
     let argv: Vec<Value> = own(&config.entrypoint).into_iter().chain(own(&config.cmd)).collect();
     let key = if config.entrypoint.is_empty() { "Cmd" } else { "Entrypoint" };
-    let because = vec![Location::Config(key.to_owned())];
+    let because = vec![given::place(paper, key)];
     let Some(first) = config.argv().first().cloned() else { return };
     let start = begin(argv, env.clone(), cwd, &config.user, Certainty::Will, because.clone());
     process::start(paper, start);
@@ -81,9 +116,12 @@ fn start(paper: &mut Paper<'_>, config: &ImageConfig, env: &Rc<Vec<(String, Valu
     // something brings it.
     let search = config.env_value("PATH").unwrap_or(DEFAULT_PATH);
     let here = EntryPath::clean(cwd.as_bytes());
-    if paper.view.find_in_path(&first, search, &here).is_none() {
+    if let Some(host) = given::host_file(paper, &absolute(cwd, &first)).filter(|_| first.contains('/')) {
+        let detail = format!("`{first}` comes from {host} on the host: what it does is not known");
+        paper.path.gaps.push(Gap::minor(GapKind::Missing, given::place(paper, key), detail));
+    } else if paper.view.find_in_path(&first, search, &here).is_none() {
         let detail = format!("`{first}`, which the image starts, is not in it: what it does is not known");
-        paper.path.gaps.push(Gap::minor(GapKind::Missing, Location::Config(key.to_owned()), detail));
+        paper.path.gaps.push(Gap::minor(GapKind::Missing, given::place(paper, key), detail));
     }
 }
 
@@ -91,7 +129,7 @@ fn health(paper: &mut Paper<'_>, config: &ImageConfig, env: &Rc<Vec<(String, Val
     let Some(check) = &config.healthcheck else { return };
     paper.begin(Phase::Health);
     let words: Vec<Value> = check.test.iter().skip(1).map(|w| Value::plain(w.clone())).collect();
-    let because = vec![Location::Config("Healthcheck".to_owned())];
+    let because = vec![given::place(paper, "Healthcheck")];
     let argv = match check.test.first().map(String::as_str) {
         Some("CMD") => words,
         Some("CMD-SHELL") => shell_words(config).into_iter().chain(words).collect(),
@@ -117,13 +155,51 @@ fn triggers(paper: &mut Paper<'_>, config: &ImageConfig, env: &Rc<Vec<(String, V
     }
 }
 
-fn history(paper: &mut Paper<'_>, config: &ImageConfig, env: &Rc<Vec<(String, Value)>>) {
+/// What was done while the image was built. With `keep`, what one step writes is there for the
+/// next; otherwise the layers show what came of it.
+fn history(paper: &mut Paper<'_>, config: &ImageConfig, env: &Rc<Vec<(String, Value)>>, keep: bool) {
     for (n, step) in config.history.iter().enumerate() {
-        paper.begin(Phase::Build);
+        if keep {
+            paper.phase = Phase::Build;
+            paper.running.clear();
+        } else {
+            paper.begin(Phase::Build);
+        }
         let Some(text) = history_run(&step.created_by) else { continue };
+        let mut env = env.clone();
+        let arguments = build_arguments(&step.created_by);
+        if !arguments.is_empty() {
+            Rc::make_mut(&mut env).extend(arguments);
+        }
         let argv = build_words(config, &text);
-        process::start(paper, begin(argv, env.clone(), "/", "", Certainty::Will, vec![Location::History(n)]));
+        process::start(paper, begin(argv, env, "/", "", Certainty::Will, vec![Location::History(n)]));
     }
+}
+
+/// The build arguments that a builder notes in front of a step (`|2 NAME=value NAME=value /bin/sh
+/// -c …`). Values are not quoted there: one with blanks goes on to the next name.
+fn build_arguments(step: &str) -> Vec<(String, Value)> {
+    let text = step.trim().strip_prefix("RUN ").unwrap_or(step.trim());
+    let Some((count, rest)) = text.strip_prefix('|').and_then(|t| t.split_once(' ')) else {
+        return Vec::new();
+    };
+    let Ok(count) = count.parse::<usize>() else { return Vec::new() };
+    let end = ["/bin/sh -c ", "/bin/bash -c ", "/bin/ash -c "].iter().filter_map(|s| rest.find(s)).min();
+    let mut found: Vec<(String, String)> = Vec::new();
+    for word in rest[..end.unwrap_or(rest.len())].split_whitespace() {
+        let named = word.split_once('=').filter(|(name, _)| {
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        });
+        if let Some((name, value)) = named
+            && found.len() < count.min(256)
+        {
+            found.push((name.to_owned(), value.to_owned()));
+        } else if let Some((_, value)) = found.last_mut() {
+            value.push(' ');
+            value.push_str(word);
+        }
+    }
+    found.into_iter().map(|(name, value)| (name, Value::plain(value))).collect()
 }
 
 /// The words of a `RUN`: exec form as JSON, otherwise a text for the shell.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use lazaret_model::{
     Behaviour, BehaviourKind, BudgetKind, Certainty, EntryPath, FactKind, FileKind, FileOp, Gap, GapKind,
-    Location, Phase, Reach, TextKind,
+    Launch, Location, MountKind, Phase, Reach, TextKind,
 };
 
 use super::path::{FileReach, LaunchLimits, Missing, StartPath};
@@ -44,6 +44,13 @@ pub(super) struct Paper<'a> {
     /// Directories that something fetched was unpacked to.
     pub unpacked: Vec<(String, Rc<Fetched>)>,
     pub planted: Vec<Planted>,
+    /// How the image is run, where that is known.
+    pub launch: Option<&'a Launch>,
+    /// What stands at a path before each launch though no layer holds it: files that the launch
+    /// mounts, files that the steps of a build wrote.
+    pub base: BTreeMap<String, Written>,
+    /// What `chroot` put in front of every path; empty for the container's own root.
+    pub root: String,
     pub phase: Phase,
     /// Scripts being run, with their arguments, so that one that starts itself ends.
     pub running: Vec<(String, Vec<String>, String)>,
@@ -78,6 +85,9 @@ impl<'a> Paper<'a> {
             written: BTreeMap::new(),
             unpacked: Vec::new(),
             planted: Vec::new(),
+            launch: None,
+            base: BTreeMap::new(),
+            root: String::new(),
             phase: Phase::Start,
             running: Vec::new(),
             started: HashSet::new(),
@@ -95,7 +105,7 @@ impl<'a> Paper<'a> {
     /// Begins another launch over the same image: what the last one wrote is gone.
     pub fn begin(&mut self, phase: Phase) {
         self.phase = phase;
-        self.written.clear();
+        self.written.clone_from(&self.base);
         self.unpacked.clear();
         self.running.clear();
     }
@@ -212,7 +222,25 @@ impl<'a> Paper<'a> {
     }
 
     pub fn find(&self, path: &str) -> Option<Found<'a>> {
+        if self.is_mounted_over(path) {
+            return None;
+        }
         self.view.resolve(path.as_bytes(), &EntryPath::default())
+    }
+
+    /// Whether something from outside stands where the image has its own files. An engine fills a
+    /// new volume with what the image has there; nothing else shows it.
+    pub fn is_mounted_over(&self, path: &str) -> bool {
+        let mount = self.launch.and_then(|launch| launch.mount_of(path));
+        mount.is_some_and(|(mount, _)| mount.kind != MountKind::Volume)
+    }
+
+    /// A path as the container's own root has it, whatever root the process has.
+    fn rooted(&self, path: &str) -> String {
+        if self.root.is_empty() || !path.starts_with('/') {
+            return path.to_owned();
+        }
+        format!("{}{path}", self.root)
     }
 
     /// What a step fetched to this path, if one did.
@@ -347,6 +375,12 @@ impl World for Paper<'_> {
         if self.path.behaviours.len() >= self.limits.behaviours {
             return;
         }
+        let kind = match kind {
+            BehaviourKind::File { op, path, content, by } => {
+                BehaviourKind::File { op, path: self.rooted(&path), content, by }
+            }
+            other => other,
+        };
         let behaviour = Behaviour { kind, phase: self.phase, certainty, because };
         let same = self.known.entry(self.hasher.hash_one(&behaviour)).or_default();
         if !same.iter().any(|&at| self.path.behaviours.get(at as usize) == Some(&behaviour)) {
@@ -435,7 +469,10 @@ impl World for Paper<'_> {
             by: hand.by.to_owned(),
         };
         self.state(kind, hand.certainty, hand.because.to_vec());
-        let Some(place) = path.known().map(|p| EntryPath::clean(p.as_bytes()).to_string()) else { return };
+        let Some(place) = path.known().map(|p| EntryPath::clean(self.rooted(p).as_bytes()).to_string())
+        else {
+            return;
+        };
         if let Some(text) = &shown
             && self.planted.len() < 256
         {

@@ -245,6 +245,7 @@ impl<'a> Process<'a> {
 
     /// A wrapper runs the rest of its arguments, or a text.
     fn run_inner(self, paper: &mut Paper<'a>, inner: Inner) -> Ran {
+        let cwd = self.start.cwd.clone();
         let mut next = self.start;
         next.parent = Some(self.name.clone());
         if let Some(user) = inner.user {
@@ -287,7 +288,15 @@ impl<'a> Process<'a> {
         if next.argv.is_empty() {
             return Ran { out: Value::unknown(""), status: Status::Fine };
         }
-        start(paper, next)
+        let Some(root) = inner.root.map(|root| absolute(&cwd, &root)) else {
+            return start(paper, next);
+        };
+        // Everything below it has another root, until it ends.
+        let inside = format!("{}{}", paper.root, root.trim_end_matches('/'));
+        let outside = std::mem::replace(&mut paper.root, inside);
+        let ran = start(paper, next);
+        paper.root = outside;
+        ran
     }
 
     /// `sh -c TEXT`, `sh FILE`, or a shell that reads its input.

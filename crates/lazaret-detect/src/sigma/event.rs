@@ -1,4 +1,4 @@
-use lazaret_model::{Behaviour, BehaviourKind, Certainty, FileOp, HistoryStep, ImageConfig};
+use lazaret_model::{Behaviour, BehaviourKind, Certainty, FileOp, HistoryStep, ImageConfig, Launch};
 use rsigma_parser::LogSource;
 use serde_json::{Map, Value, json};
 
@@ -14,6 +14,7 @@ use super::scene::Scene;
 /// | `network_connection` | `DestinationHostname`, `DestinationIp`, `DestinationPort`, `Url`, `Image`, `Initiated`, `User` |
 /// | `image_config` | `Entrypoint`, `Cmd`, `CommandLine` (both), `Env` (list of `NAME=value`), `EnvName` (list), `User`, `Labels` (list of `name=value`), `Healthcheck`, `OnBuild` (list), `Volumes`, `ExposedPorts`, `Author`, `WorkingDir` |
 /// | `image_history` | `CreatedBy`, `Comment`, `Created`, `EmptyLayer` |
+/// | `launch`, `dockerfile`, `kubernetes` | see docs/LAUNCH.md |
 ///
 /// The first three also have `Phase` (`build`, `onbuild`, `start`, `health`, `login`,
 /// `scheduled`) and `Certainty` (`will`, `may`); all have `Platform`. What is not known is absent.
@@ -32,7 +33,7 @@ pub struct Event {
 }
 
 impl Event {
-    fn new(category: &str, platform: &str) -> Self {
+    pub(super) fn new(category: &str, platform: &str) -> Self {
         let log_source = LogSource {
             category: Some(category.to_owned()),
             product: Some("linux".to_owned()),
@@ -171,16 +172,52 @@ impl Event {
         &self.fields
     }
 
-    fn set(&mut self, name: &str, value: impl Into<Value>) {
+    pub(super) fn set(&mut self, name: &str, value: impl Into<Value>) {
         let value = value.into();
         if !value.is_null() {
             self.map().insert(name.to_owned(), value);
         }
     }
 
+    /// The same event with what a launch makes of it: paths that are the host's through a mount
+    /// (`HostFilename` of a file, `HostPath` of the arguments of a process), whether it is
+    /// privileged, and the form that it is written in.
+    pub(super) fn in_launch(mut self, behaviour: &Behaviour, launch: &Launch) -> Self {
+        self.set("Form", launch.form.name());
+        let all = launch.cap_add.iter().any(|cap| matches!(cap.as_str(), "ALL" | "SYS_ADMIN"));
+        self.set("Privileged", (launch.privileged == Some(true) || all).then_some("true"));
+        match &behaviour.kind {
+            BehaviourKind::Process { argv, .. } => {
+                let host = host_paths(launch, argv);
+                if !host.is_empty() {
+                    self.set("HostPath", host);
+                }
+            }
+            BehaviourKind::File { path, .. } => self.set("HostFilename", launch.host_path(path)),
+            BehaviourKind::Network { .. } => {}
+        }
+        self
+    }
+
+    /// The same event with one value in place of a list.
+    pub(super) fn with_only(&self, name: &str, value: Value) -> Self {
+        let mut alone = self.clone();
+        alone.set(name, vec![value]);
+        alone
+    }
+
     fn map(&mut self) -> &mut Map<String, Value> {
         self.fields.as_object_mut().expect("an event is made as an object and stays one")
     }
+}
+
+/// The host's paths among the arguments of a process, also behind `if=` and `--root=`.
+fn host_paths(launch: &Launch, argv: &[String]) -> Vec<String> {
+    let path = |word: &String| {
+        let path = word.split_once('=').map_or(word.as_str(), |(_, path)| path);
+        path.starts_with('/').then(|| launch.host_path(path)).flatten()
+    };
+    argv.iter().skip(1).take(256).filter_map(path).collect()
 }
 
 /// Programs that are many, by the name they are called by.

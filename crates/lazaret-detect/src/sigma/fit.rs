@@ -40,6 +40,9 @@ impl Kind {
 /// Fields of everything that happens.
 const ALWAYS: &[&str] = &["Platform", "Phase", "Certainty"];
 
+const FILE_FIELDS: &[&str] =
+    &["TargetFilename", "Image", "Content", "Operation", "User", "HostFilename", "Privileged", "Form"];
+
 const KINDS: &[Kind] = &[
     Kind::category(
         "process_creation",
@@ -55,11 +58,14 @@ const KINDS: &[Kind] = &[
             "FedBy",
             "Stdin",
             "Downloaded",
+            "HostPath",
+            "Privileged",
+            "Form",
         ],
     ),
-    Kind::category("file_event", &["TargetFilename", "Image", "Content", "Operation", "User"]),
-    Kind::category("file_delete", &["TargetFilename", "Image", "Content", "Operation", "User"]),
-    Kind::category("file_change", &["TargetFilename", "Image", "Content", "Operation", "User"]),
+    Kind::category("file_event", FILE_FIELDS),
+    Kind::category("file_delete", FILE_FIELDS),
+    Kind::category("file_change", FILE_FIELDS),
     Kind::category(
         "network_connection",
         &["DestinationHostname", "DestinationIp", "DestinationPort", "Url", "Image", "Initiated", "User"],
@@ -83,6 +89,9 @@ const KINDS: &[Kind] = &[
         ],
     ),
     Kind::category("image_history", &["CreatedBy", "Comment", "Created", "EmptyLayer"]),
+    Kind::category("launch", super::launched::LAUNCH_FIELDS),
+    Kind::category("dockerfile", super::launched::DOCKERFILE_FIELDS),
+    Kind::category("kubernetes", super::launched::KUBERNETES_FIELDS),
     Kind::category(COMMANDS, &["CommandLine"]),
     Kind::audit(&["type", "argc", "a"], &[("type", &["EXECVE"])]),
     Kind::audit(

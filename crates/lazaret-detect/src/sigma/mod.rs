@@ -3,11 +3,13 @@
 mod audit;
 mod event;
 mod fit;
+mod launched;
 mod scene;
 
 use std::collections::HashSet;
 
-use lazaret_model::{Behaviour, BehaviourKind, ImageConfig, LeftOutRule, Rule};
+use lazaret_launch::Statement;
+use lazaret_model::{Behaviour, BehaviourKind, ImageConfig, Launch, LeftOutRule, Location, Rule};
 use rsigma_eval::{Engine, JsonEvent, MatchDetailLevel};
 use rsigma_parser::SigmaRule;
 
@@ -44,6 +46,10 @@ pub enum HitPlace {
     Config,
     /// A step of the history, counted from 0.
     History(usize),
+    /// How the image is run; [`Hit::written`] says where.
+    Launch,
+    /// A statement of the text that says how it is run or built, by its number in the list.
+    Statement(usize),
 }
 
 /// A rule that is met.
@@ -56,6 +62,8 @@ pub struct Hit<'r> {
     /// The fields of the event that met it, with their values, in the rule's order. Empty where
     /// a rule is met by what is absent.
     pub fields: Vec<(String, String)>,
+    /// For [`HitPlace::Launch`], where what met it was written.
+    pub written: Option<Location>,
 }
 
 impl SigmaRules {
@@ -112,7 +120,7 @@ impl SigmaRules {
                 let fields =
                     result.as_detection()?.matched_fields.iter().filter(|f| !f.negated && !f.value.is_null());
                 let fields = fields.map(|f| (f.field.clone(), in_words(&f.value))).collect();
-                Some((number, Hit { rule: self.rules.get(number)?, place, fields }))
+                Some((number, Hit { rule: self.rules.get(number)?, place, fields, written: None }))
             })
             .collect();
         // The engine's order follows its index; ours is that of the files.
@@ -135,11 +143,28 @@ impl SigmaRules {
         behaviours: &[Behaviour],
         interpreter: &dyn Fn(&str) -> Option<String>,
     ) -> Vec<Hit<'_>> {
+        self.judge_run(config, platform, behaviours, interpreter, None)
+    }
+
+    /// As [`SigmaRules::judge_scripts`], where it is known how the image is run: `config` is what
+    /// the engine starts it with, and the launch is judged itself.
+    pub fn judge_run(
+        &self,
+        config: &ImageConfig,
+        platform: &str,
+        behaviours: &[Behaviour],
+        interpreter: &dyn Fn(&str) -> Option<String>,
+        launch: Option<&Launch>,
+    ) -> Vec<Hit<'_>> {
         let mut hits = Vec::new();
         let mut scene = Scene::new(interpreter);
         for (index, behaviour) in behaviours.iter().enumerate() {
             let place = HitPlace::Behaviour(index);
             let event = Event::in_scene(behaviour, config, platform, &scene);
+            let event = match launch {
+                Some(launch) => event.in_launch(behaviour, launch),
+                None => event,
+            };
             let first = hits.len();
             hits.extend(self.judge_event(&event, place));
             if self.reads_audit {
@@ -164,6 +189,20 @@ impl SigmaRules {
                 hits.extend(self.judge_event(&Event::of_command(&step.created_by), place));
             }
             once(&mut hits, first);
+        }
+        if let Some(launch) = launch {
+            hits.extend(launched::judge(self, launch, config, platform));
+        }
+        hits
+    }
+
+    /// Judges statements of a text that says how images are run or built. `category` is
+    /// `dockerfile` or `kubernetes`.
+    pub fn judge_statements(&self, category: &str, statements: &[Statement], platform: &str) -> Vec<Hit<'_>> {
+        let mut hits = Vec::new();
+        for (index, statement) in statements.iter().enumerate() {
+            let event = launched::of_statement(category, statement, platform);
+            hits.extend(self.judge_event(&event, HitPlace::Statement(index)));
         }
         hits
     }

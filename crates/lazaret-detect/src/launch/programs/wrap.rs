@@ -12,6 +12,8 @@ pub(crate) struct Inner {
     pub may: bool,
     pub user: Option<String>,
     pub cwd: Option<String>,
+    /// The directory that becomes the root.
+    pub root: Option<String>,
     pub env: Vec<(String, Value)>,
     /// `xargs`: words of the input are further arguments.
     pub append_stdin: bool,
@@ -127,6 +129,7 @@ pub(crate) fn inner(name: &str, args: &[Value]) -> Option<Inner> {
             let mut inner = plain(at + 1)?;
             // What it runs is in another tree: a mount, most often.
             inner.cwd = Some("/".to_owned());
+            inner.root = args.get(at).and_then(Value::known).map(str::to_owned);
             Some(inner)
         }
         "sudo" => {
@@ -261,6 +264,16 @@ pub(crate) fn inner(name: &str, args: &[Value]) -> Option<Inner> {
             let mut inner = plain(at + shape.operands)?;
             if name == "flock" && inner.argv.first().is_some_and(|v| v.text == "-c") {
                 inner.argv = vec![Value::sure("sh"), Value::sure("-c"), inner.argv.get(1)?.clone()];
+            }
+            // Into the name spaces of the first process: its files are the host's.
+            let first = value_of(args, &["-t", "--target"])
+                .or_else(|| args.iter().find_map(|v| v.text.strip_prefix("-t").map(str::to_owned)));
+            let files = args.iter().take(at).any(|v| {
+                matches!(v.text.as_str(), "--mount" | "--all")
+                    || (v.text.starts_with('-') && !v.text.starts_with("--") && v.text.contains(['m', 'a']))
+            });
+            if name == "nsenter" && first.as_deref() == Some("1") && files {
+                inner.root = Some("/proc/1/root".to_owned());
             }
             inner.user = match name {
                 "chpst" | "doas" => value_of(args, &["-u", "-U"]),
