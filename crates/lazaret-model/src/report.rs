@@ -1,8 +1,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Behaviour, BuiltOn, Coverage, Digest, Finding, Gap, Image, Inventory, Launch, PinnedRef, Platform, RulePack,
-    Verdict,
+    Behaviour, BuiltOn, Coverage, Digest, Finding, Gap, Image, Inventory, Launch, PinnedRef, Platform,
+    RulePack, Verdict,
 };
 
 /// What is said of one reference that a person named: one verdict for each platform, and the

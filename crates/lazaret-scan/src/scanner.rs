@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lazaret_detect::RulesVersion;
+use lazaret_launch::Plan;
 use lazaret_model::{
-    Budget, FACTS_VERSION, ImageRef, ImageReport, PinnedRef, Platform, Report, Timing, TrustedBase,
+    Budget, FACTS_VERSION, ImageRef, ImageReport, Launch, PinnedRef, Platform, Report, Timing, TrustedBase,
 };
 use lazaret_oci::{Resolved, ResolvedImage};
 use lazaret_registry::{Client, ClientOptions};
@@ -101,13 +102,27 @@ impl Scanner {
     /// # Errors
     /// What keeps it from looking at all. What could be looked at in part is a report with gaps.
     pub async fn scan(&self, reference: &ImageRef) -> Result<Vec<Report>, ScanError> {
+        self.scan_as(reference, None).await
+    }
+
+    /// The same for an image that is run in a way that is known. Such a verdict is about this
+    /// launch alone: it is neither remembered nor answered from the store, which knows images; what
+    /// was read of the layers is.
+    ///
+    /// # Errors
+    /// As [`Scanner::scan`].
+    pub async fn scan_as(
+        &self,
+        reference: &ImageRef,
+        launch: Option<&Launch>,
+    ) -> Result<Vec<Report>, ScanError> {
         let _turn = self.turn.lock().await;
         let begin = Instant::now();
         let (source, resolved) =
             Source::open(reference, &self.settings.platforms, &self.settings.budget, &self.client).await?;
         let mut reports = Vec::with_capacity(resolved.len());
         for one in resolved {
-            reports.push(self.one(reference, &source, one, begin).await?);
+            reports.push(self.one(reference, &source, one, begin, launch).await?);
         }
         self.workers.forget().await;
         Ok(reports)
@@ -125,12 +140,38 @@ impl Scanner {
         self.store.as_ref()
     }
 
+    /// Judges what a text says is run or built, without the images that it names: one report for
+    /// each container, and one for what no container carries. `origin` says in words what the text
+    /// is.
+    ///
+    /// # Errors
+    /// A worker that cannot be started, or that dies.
+    pub async fn judge_plan(&self, plan: &Plan, name: &str, origin: &str) -> Result<Vec<Report>, ScanError> {
+        let _turn = self.turn.lock().await;
+        let begin = Instant::now();
+        let worker = self.workers.get().await?;
+        let judged = worker.plan(plan, name).await?;
+        let report = |(part, image): (String, ImageReport)| Report {
+            requested: if part == name { part } else { format!("{name}: {part}") },
+            pinned: image.image.pinned.clone(),
+            source: origin.to_owned(),
+            verdict: image.verdict.clone(),
+            images: vec![image],
+            unscanned: Vec::new(),
+            rules_version: self.rules.all.clone(),
+            rule_packs: worker.packs().to_vec(),
+            timing: Timing { total_ms: u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX) },
+        };
+        Ok(judged.into_iter().map(report).collect())
+    }
+
     async fn one(
         &self,
         reference: &ImageRef,
         source: &Source,
         resolved: Resolved,
         begin: Instant,
+        launch: Option<&Launch>,
     ) -> Result<Report, ScanError> {
         let Resolved { pinned, source: words, images, unscanned, gaps } = resolved;
         let took = |begin: Instant| Timing {
@@ -138,7 +179,8 @@ impl Scanner {
         };
         let bases = self.bases().await?;
         let key = self.judge_key(&pinned, &bases);
-        if let Some(store) = &self.store
+        let store = self.store.as_ref().filter(|_| launch.is_none());
+        if let Some(store) = store
             && let Some(mut report) = store.report(&pinned.digest, &key).await?
         {
             for image in &mut report.images {
@@ -157,7 +199,7 @@ impl Scanner {
         for mut image in images {
             // What is wrong with the index concerns each of its images.
             image.gaps.extend(gaps.iter().cloned());
-            let (report, whole) = self.image(source, image, &mut known).await?;
+            let (report, whole) = self.image(source, image, &mut known, launch).await?;
             judged.push(report);
             complete &= whole;
         }
@@ -182,7 +224,7 @@ impl Scanner {
             rule_packs,
             timing: took(begin),
         };
-        if let Some(store) = &self.store {
+        if let Some(store) = store {
             // What could not be read today may be read tomorrow: such a verdict is listed, and
             // never given as the answer to a later question.
             let key = if complete { key } else { format!("{key} partial") };
@@ -196,6 +238,7 @@ impl Scanner {
         source: &Source,
         resolved: ResolvedImage,
         known: &mut ReadLayers,
+        launch: Option<&Launch>,
     ) -> Result<(ImageReport, bool), ScanError> {
         let ResolvedImage { image, gaps: manifest_gaps } = resolved;
         let deadline = Instant::now() + Duration::from_secs(self.settings.budget.seconds);
@@ -226,8 +269,9 @@ impl Scanner {
         let mut contents = read.contents;
         for round in 1..=ROUNDS {
             let worker = self.workers.get().await?;
-            let answer =
-                worker.judge(&image, read.inputs.clone(), gaps.clone(), &contents, round == ROUNDS).await?;
+            let answer = worker
+                .judge(&image, read.inputs.clone(), gaps.clone(), &contents, round == ROUNDS, launch)
+                .await?;
             contents.clear();
             match answer {
                 JudgeAnswer::Report(judged) => {

@@ -22,6 +22,9 @@ pub enum Command {
     /// Scan images and give a verdict on each, with evidence.
     #[command(visible_alias = "image")]
     Scan(Box<ScanArgs>),
+    /// Judge how images are run and built: Dockerfiles, compose files, Kubernetes manifests, and
+    /// every image that they name.
+    Check(Box<CheckArgs>),
     /// Tell what an image is and what it will do, line by line, with the evidence.
     Explain(Box<ExplainArgs>),
     /// Compare two versions of an image: what the second can do that the first could not.
@@ -76,8 +79,12 @@ pub struct ScanArgs {
     /// Images: a name in a registry (nginx, quay.io/x/y:1, name@sha256:…), docker-daemon:NAME,
     /// podman:NAME, containerd:NAME, docker-archive:FILE, oci:DIR (oci:DIR:NAME), oci-archive:FILE,
     /// dir:ROOTFS, a path, or lab:lineup for the inert demonstration images.
-    #[arg(required = true, value_name = "REF")]
+    #[arg(required_unless_present = "run_as", value_name = "REF")]
     pub references: Vec<String>,
+    /// How the image is run: the words of `docker run …` in one argument. The verdict is then about
+    /// the image and these words together; without REF the image that they name is scanned.
+    #[arg(long = "as", value_name = "WORDS")]
+    pub run_as: Option<String>,
 
     #[command(flatten)]
     pub output: OutputArgs,
@@ -186,6 +193,43 @@ pub struct RuleArgs {
     /// Use only the rules of --rules.
     #[arg(long, requires = "rules")]
     pub only_rules: bool,
+}
+
+/// `lazaret check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Files: Dockerfiles, compose files, Kubernetes manifests, files with a `docker run` command;
+    /// which one a file is, its content tells. `-` is standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Take every file for this.
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub kind: Option<CheckKind>,
+    /// Do not look at the images that the files name; the report says so.
+    #[arg(long, visible_alias = "no-images")]
+    pub offline: bool,
+
+    #[command(flatten)]
+    pub output: OutputArgs,
+    #[command(flatten)]
+    pub judge: JudgeArgs,
+    #[command(flatten)]
+    pub source: SourceArgs,
+    #[command(flatten)]
+    pub budget: BudgetArgs,
+}
+
+/// What a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CheckKind {
+    /// A Dockerfile.
+    Dockerfile,
+    /// A compose file.
+    Compose,
+    /// A Kubernetes manifest.
+    Kubernetes,
+    /// The words of `docker run`.
+    Command,
 }
 
 /// What is printed, and how.

@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use lazaret_launch::Plan;
 use lazaret_model::{
-    Budget, ContentId, Digest, EntryPath, Fact, Gap, Image, ImageReport, Layer, LayerFacts, RulePack,
+    Budget, ContentId, Digest, EntryPath, Fact, Gap, Image, ImageReport, Launch, Layer, LayerFacts, RulePack,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -226,6 +227,7 @@ impl Worker {
         gaps: Vec<Gap>,
         contents: &[(ContentId, Arc<[u8]>)],
         last_round: bool,
+        launch: Option<&Launch>,
     ) -> Result<JudgeAnswer, WorkerError> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let layers = layers
@@ -242,11 +244,26 @@ impl Worker {
             gaps,
             contents: contents.iter().map(|(id, bytes)| (*id, bytes.len() as u64)).collect(),
             last_round,
+            launch: launch.map(|launch| Box::new(launch.clone())),
         };
         let parts: Vec<&[u8]> = contents.iter().map(|(_, bytes)| bytes.as_ref()).collect();
         match self.ask(id, &request, &parts, None).await?.0 {
             Answer::Judged { report, .. } => Ok(JudgeAnswer::Report(report)),
             Answer::Needs { missing, .. } => Ok(JudgeAnswer::Needs(missing)),
+            _ => Err(WorkerError::Broken("the reading worker answered another question".to_owned())),
+        }
+    }
+
+    /// Judges a plan without the images that it names.
+    pub(crate) async fn plan(
+        &self,
+        plan: &Plan,
+        name: &str,
+    ) -> Result<Vec<(String, ImageReport)>, WorkerError> {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let request = Request::Plan { id, plan: Box::new(plan.clone()), name: name.to_owned() };
+        match self.ask(id, &request, &[], None).await?.0 {
+            Answer::Planned { reports, .. } => Ok(reports),
             _ => Err(WorkerError::Broken("the reading worker answered another question".to_owned())),
         }
     }
@@ -285,6 +302,7 @@ fn listen(socket: &UnixStream, waiting: &Mutex<Waiting>, progress: Option<&mpsc:
             }
             Answer::Read { id, .. }
             | Answer::Judged { id, .. }
+            | Answer::Planned { id, .. }
             | Answer::Needs { id, .. }
             | Answer::Broken { id, .. } => *id,
             Answer::Ready { .. } | Answer::Failed { .. } => continue,

@@ -1,7 +1,8 @@
 use std::path::PathBuf;
 
+use lazaret_launch::Plan;
 use lazaret_model::{
-    Budget, ContentId, Digest, EntryPath, Fact, Gap, Image, ImageReport, Layer, LayerFacts, RulePack,
+    Budget, ContentId, Digest, EntryPath, Fact, Gap, Image, ImageReport, Launch, Layer, LayerFacts, RulePack,
 };
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +68,15 @@ pub(super) enum Request {
         contents: Vec<(ContentId, u64)>,
         /// Whether what is missing can still be fetched.
         last_round: bool,
+        /// How it is run.
+        launch: Option<Box<Launch>>,
+    },
+    /// Judge what a text says is to be run, without the images that it names.
+    Plan {
+        id: u64,
+        plan: Box<Plan>,
+        /// The name of the text.
+        name: String,
     },
     /// Let go of everything held for earlier images.
     Forget,
@@ -107,6 +117,8 @@ pub(super) enum Answer {
     },
     /// An image was judged.
     Judged { id: u64, report: Box<ImageReport> },
+    /// A plan was judged: each part by its name.
+    Planned { id: u64, reports: Vec<(String, ImageReport)> },
     /// Contents are needed that were not kept: layer and path.
     Needs { id: u64, missing: Vec<(usize, EntryPath)> },
     /// Request `id` failed, and why.

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
 use crossbeam_channel::{Receiver, unbounded};
-use lazaret_detect::{Judgement, LayerInput, Pack};
+use lazaret_detect::{Beside, Judgement, LayerInput, Pack};
 use lazaret_model::{ContentId, Fact, Gap, Image, LayerFacts};
 
 use super::channel::{self, Frame};
@@ -119,9 +119,15 @@ pub fn run_worker(config: Option<OsString>) -> ExitCode {
             Request::Read { .. } => {
                 let _ = reads.send(frame);
             }
-            Request::Judge { id, image, layers, gaps, contents, last_round } => {
-                let answer = judge(&shared, id, &image, layers, gaps, &contents, &frame.bytes, last_round);
+            Request::Judge { id, image, layers, gaps, contents, last_round, launch } => {
+                let beside = Beside { launch: launch.as_deref(), ..Beside::default() };
+                let answer =
+                    judge(&shared, id, &image, layers, gaps, &contents, &frame.bytes, last_round, &beside);
                 shared.answer(&answer, &[]);
+            }
+            Request::Plan { id, plan, name } => {
+                let reports = lazaret_detect::judge_plan(&shared.pack, &plan, &name);
+                shared.answer(&Answer::Planned { id, reports }, &[]);
             }
             Request::Forget => {
                 let mut memory = lock(&shared.memory);
@@ -199,6 +205,7 @@ fn judge(
     lengths: &[(ContentId, u64)],
     bytes: &[u8],
     last_round: bool,
+    beside: &Beside<'_>,
 ) -> Answer {
     let mut memory = lock(&shared.memory);
     let mut rest = bytes;
@@ -226,7 +233,8 @@ fn judge(
     }
     let inputs: Vec<LayerInput<'_>> =
         held.iter().map(|(facts, matches)| LayerInput { facts, matches }).collect();
-    match lazaret_detect::judge(&shared.pack, image, &inputs, gaps, &memory.contents, last_round) {
+    let contents = &memory.contents;
+    match lazaret_detect::judge_started(&shared.pack, image, &inputs, gaps, contents, last_round, beside) {
         Judgement::Report(report) => Answer::Judged { id, report },
         Judgement::Needs(missing) => Answer::Needs { id, missing },
     }

@@ -1,4 +1,6 @@
 mod base;
+mod beside;
+mod check;
 mod completion;
 mod diff;
 mod explain;
@@ -18,6 +20,7 @@ use crate::exit::Exit;
 pub fn run(cli: Cli) -> Result<Exit> {
     match cli.command {
         Command::Scan(args) => scan::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Images(args) => images::run(&args),

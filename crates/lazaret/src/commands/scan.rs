@@ -3,12 +3,13 @@ use std::io::{self, BufWriter, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use lazaret_model::{Budget, ImageRef, RegistryRef, Report, visible};
+use lazaret_model::{Budget, ImageRef, Launch, RegistryRef, Report, visible};
 use lazaret_report::{Format, Options};
 use lazaret_scan::{
     ClientOptions, CredentialFiles, DEFAULT_IGNORE_FILE, IgnoreList, Login, Scanner, Settings, WorkerConfig,
 };
 
+use super::beside::Folder;
 use crate::args::{BudgetArgs, ColorWhen, JudgeArgs, OutputArgs, ScanArgs, SourceArgs};
 use crate::exit::Exit;
 use crate::paths;
@@ -19,15 +20,21 @@ pub fn run(args: &ScanArgs) -> Result<Exit> {
     // What is wrong with the arguments is said before anything is read.
     let outputs = outputs(&args.output)?;
     let ignore = ignore_list(&args.judge, args.output.quiet)?;
-    let (reports, failed) = read(&Wanted {
-        references: &args.references,
+    let launch = args.run_as.as_deref().map(launch).transpose()?;
+    // Without a reference the image among the words is meant.
+    let own = launch.as_ref().and_then(|launch| launch.image.clone());
+    let own: Vec<String> = own.into_iter().filter(|_| args.references.is_empty()).collect();
+    let references = if args.references.is_empty() { &own } else { &args.references };
+    let wanted = Wanted {
+        references,
         rules: &args.judge.rules,
         only_rules: args.judge.only_rules,
         source: &args.source,
         budget: &args.budget,
         quiet: args.output.quiet,
         no_progress: args.output.no_progress,
-    })?;
+    };
+    let (reports, failed) = read_as(&wanted, launch.as_ref())?;
     let reports: Vec<Report> = reports.into_iter().map(|report| ignored(report, &ignore)).collect();
 
     if !args.output.quiet {
@@ -42,6 +49,16 @@ pub fn run(args: &ScanArgs) -> Result<Exit> {
         return Ok(Exit::Error);
     }
     Ok(Exit::of_reports(&reports, args.judge.fail_on, args.judge.exit_code))
+}
+
+/// How the words say that the image is run; what in them is not understood is told.
+fn launch(words: &str) -> Result<Launch> {
+    let here = Folder::of(Path::new("."));
+    let mut plan = lazaret_launch::command_line(words, &here)?;
+    for note in &plan.notes {
+        eprintln!("lazaret: --as: {}", visible(&note.what));
+    }
+    Ok(plan.containers.swap_remove(0).launch)
 }
 
 /// What a command asks to be read and judged.
@@ -65,6 +82,11 @@ pub struct Wanted<'a> {
 /// Reads and judges everything that is wanted: the reports, and whether something failed, which
 /// was then told on standard error.
 pub fn read(wanted: &Wanted<'_>) -> Result<(Vec<Report>, bool)> {
+    read_as(wanted, None)
+}
+
+/// The same for images that are run in a way that is known.
+fn read_as(wanted: &Wanted<'_>, launch: Option<&Launch>) -> Result<(Vec<Report>, bool)> {
     let demonstration = Demonstration::default();
     let mut references = Vec::new();
     for typed in wanted.references {
@@ -91,7 +113,7 @@ pub fn read(wanted: &Wanted<'_>) -> Result<(Vec<Report>, bool)> {
         let mut failed = false;
         for reference in &references {
             bars.begin(reference);
-            match scanner.scan(reference).await {
+            match scanner.scan_as(reference, launch).await {
                 Ok(found) => reports.extend(found),
                 Err(error) => {
                     failed = true;
@@ -121,7 +143,7 @@ fn tell_broken_rules(reports: &[Report]) {
 }
 
 /// An error and its causes in one line, without saying anything twice.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
@@ -135,7 +157,7 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-fn ignored(mut report: Report, ignore: &IgnoreList) -> Report {
+pub(super) fn ignored(mut report: Report, ignore: &IgnoreList) -> Report {
     for image in &mut report.images {
         ignore.apply(image);
     }
@@ -144,12 +166,12 @@ fn ignored(mut report: Report, ignore: &IgnoreList) -> Report {
 }
 
 /// One form and where it goes; None is standard output.
-struct Output {
+pub(super) struct Output {
     format: Format,
     file: Option<PathBuf>,
 }
 
-fn outputs(args: &OutputArgs) -> Result<Vec<Output>> {
+pub(super) fn outputs(args: &OutputArgs) -> Result<Vec<Output>> {
     let format = args.format.as_deref().map(str::parse::<Format>).transpose()?;
     let mut outputs = Vec::new();
     let mut plain = None;
@@ -179,7 +201,7 @@ fn outputs(args: &OutputArgs) -> Result<Vec<Output>> {
     Ok(outputs)
 }
 
-fn write(output: &Output, reports: &[Report], args: &OutputArgs) -> Result<()> {
+pub(super) fn write(output: &Output, reports: &[Report], args: &OutputArgs) -> Result<()> {
     let terminal = output.file.is_none() && io::stdout().is_terminal();
     let options = Options {
         color: color(args.color, args.no_color, terminal),
@@ -231,7 +253,7 @@ pub fn width(terminal: bool) -> usize {
     columns.or_else(|| terminal.then(asked).flatten()).unwrap_or(80).clamp(40, 160)
 }
 
-fn ignore_list(args: &JudgeArgs, quiet: bool) -> Result<IgnoreList> {
+pub(super) fn ignore_list(args: &JudgeArgs, quiet: bool) -> Result<IgnoreList> {
     let default = Path::new(DEFAULT_IGNORE_FILE);
     let list = match &args.ignorefile {
         Some(path) => IgnoreList::read(path)?,
@@ -246,7 +268,7 @@ fn ignore_list(args: &JudgeArgs, quiet: bool) -> Result<IgnoreList> {
     Ok(list)
 }
 
-fn settings(args: &Wanted<'_>, references: &[ImageRef]) -> Result<Settings> {
+pub(super) fn settings(args: &Wanted<'_>, references: &[ImageRef]) -> Result<Settings> {
     let jobs = args.budget.jobs.unwrap_or_else(jobs).max(1);
     Ok(Settings {
         worker: WorkerConfig {
