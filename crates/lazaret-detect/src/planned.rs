@@ -82,6 +82,7 @@ fn recipe(made: Option<&MadeImage>) -> Recipe {
             platform,
             layers: Vec::new(),
             run: None,
+            name: None,
             manifest: None,
         };
     };

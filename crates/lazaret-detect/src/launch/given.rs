@@ -51,7 +51,10 @@ pub(super) fn mount_files(paper: &mut Paper<'_>) {
             continue;
         }
         let content = Some(Value::plain(text.clone()));
-        paper.base.insert(absolute("/", &file.target), Written { content, fetched: None, removed: false });
+        paper.base.insert(
+            absolute("/", &file.target),
+            Written { content, fetched: None, removed: false, source: None },
+        );
     }
 }
 

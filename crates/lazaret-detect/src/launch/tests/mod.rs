@@ -5,6 +5,7 @@ mod coding;
 mod entrypoints;
 mod escapes;
 mod expansion;
+mod given;
 mod hostile;
 mod languages;
 mod later;
@@ -97,18 +98,21 @@ impl Fixture {
         self
     }
 
-    pub fn follow(&self) -> StartPath {
+    pub fn image(&self) -> Image {
         let digest = Digest::sha256(&[0; 32]);
-        let image = Image {
+        Image {
             pinned: PinnedRef { repository: "example.test/x".into(), tag: None, digest: digest.clone() },
             manifest: digest.clone(),
             config_digest: digest,
             platform: None,
             config: self.config.clone(),
             layers: Vec::new(),
-        };
+        }
+    }
+
+    pub fn follow(&self) -> StartPath {
         let view = View::new(&[&self.layer]);
-        follow(&image, &view, &self.contents, &LaunchLimits::default())
+        follow(&self.image(), &view, &self.contents, &LaunchLimits::default())
     }
 }
 
