@@ -48,7 +48,8 @@ pub(crate) fn try_recipe_started(pack: &Pack, recipe: &Recipe, beside: &Beside<'
     let mut read = Vec::new();
     for (index, layer) in recipe.layers.iter().enumerate() {
         let nested = NestedBudget::new(&budget, None);
-        let mut facts = LayerFacts { complete: true, ..LayerFacts::default() };
+        // Of an image that is not built, what its base holds is not known.
+        let mut facts = LayerFacts { complete: !beside.unbuilt, ..LayerFacts::default() };
         let mut matches = Vec::new();
         for file in &layer.files {
             let mut entry = file.entry.clone();
