@@ -300,8 +300,17 @@ impl Shell<'_> {
 
     fn redirected(&mut self, body: &Node, redirects: &[Redirect], input: &Input, piped: bool) -> Done {
         let line = line_of(body);
-        let plan = self.redirections(redirects, input, line);
+        let mut plan = self.redirections(redirects, input, line);
+        // Further descriptors are open as long as the body runs.
+        let opened: Vec<u32> = plan.read.iter().map(|(fd, _)| *fd).collect();
+        self.descriptors.extend(plan.read.drain(..));
+        for (fd, path, _) in &plan.opened {
+            self.files.insert(*fd, path.clone());
+        }
         let done = self.exec(body, &plan.input, piped);
+        for fd in opened {
+            self.descriptors.remove(&fd);
+        }
         self.finish_redirections(plan, done, line)
     }
 

