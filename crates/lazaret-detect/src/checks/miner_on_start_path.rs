@@ -211,6 +211,20 @@ const PLACES: &[&str] = &[
     "--stratum", "--node", "-S", "--proxy",
 ];
 
+/// Options that name the place in two words: `-s name.domain -p port`.
+const HOSTS: &[&str] = &["-s", "--server", "--host", "--pool", "--address", "--url"];
+const PORTS: &[&str] = &["-p", "-P", "--port"];
+
+/// A host and a port that stand behind options of their own.
+fn in_two_words(argv: &[String]) -> Option<String> {
+    let after = |options: &[&str]| {
+        let at = argv.iter().position(|a| options.contains(&a.as_str()))?;
+        argv.get(at + 1)
+    };
+    let place = format!("{}:{}", after(HOSTS)?, after(PORTS)?);
+    is_endpoint(&place).then_some(place)
+}
+
 /// Places given to the very process that is also given a wallet: `-w WALLET -r host:port`. A wallet
 /// and an endpoint in two different processes say nothing about each other.
 fn worked_for(case: &Case<'_>, wallets: &[Seen]) -> Vec<Seen> {
@@ -229,6 +243,14 @@ fn worked_for(case: &Case<'_>, wallets: &[Seen]) -> Vec<Seen> {
             }
             places.push(Seen {
                 indicator: Indicator::new(IndicatorKind::Pool, value),
+                location: behaviour.because.first().cloned().unwrap_or(Location::Image),
+                reach: Case::phase_reach(behaviour.phase),
+                excerpt: argv.join(" "),
+            });
+        }
+        if let Some(place) = in_two_words(argv) {
+            places.push(Seen {
+                indicator: Indicator::new(IndicatorKind::Pool, &place),
                 location: behaviour.because.first().cloned().unwrap_or(Location::Image),
                 reach: Case::phase_reach(behaviour.phase),
                 excerpt: argv.join(" "),

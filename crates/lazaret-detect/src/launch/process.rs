@@ -5,7 +5,7 @@ use std::rc::Rc;
 use lazaret_model::{BehaviourKind, Certainty, EntryPath, Location};
 
 use super::paper::Paper;
-use super::programs::{self, Inner, escapes, files, net, output, wrap};
+use super::programs::{self, Inner, escapes, files, net, output, scripts, wrap};
 use super::{DEFAULT_PATH, supervise};
 use crate::Found;
 use crate::code;
@@ -107,6 +107,9 @@ impl<'a> Process<'a> {
         if let Some(inner) =
             escapes::inner(&self.name, &self.start.argv[1..], self.start.input.value.as_ref())
         {
+            return self.run_inner(paper, inner);
+        }
+        if let Some(inner) = scripts::inner(paper, &self.start, &self.name) {
             return self.run_inner(paper, inner);
         }
         if programs::is_shell(&self.name) {

@@ -5,6 +5,7 @@ pub(super) mod escapes;
 pub(super) mod files;
 pub(super) mod net;
 pub(super) mod output;
+pub(super) mod scripts;
 pub(super) mod wrap;
 
 pub(super) use wrap::Inner;
