@@ -42,7 +42,7 @@ impl Analyzer for Hash {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn wants(&self, subject: &Subject<'_>) -> bool {
@@ -85,7 +85,9 @@ impl Analyzer for Hash {
         }
         let worth = worth || subject.mode & 0o111 != 0 && !library;
         // What is text is kept where it could act, and its digests are made where they are asked for.
-        if let Some(libc) = elf.filter(|_| subject.inside.is_empty()) {
+        let watched = !library || is_watched(subject);
+        let checked = subject.inside.is_empty() && subject.bytes.len() <= LARGEST_CHECKED && watched;
+        if let Some(libc) = elf.filter(|_| checked) {
             let md5 = (libc != Libc::Musl).then(|| Md5::digest(subject.bytes).into());
             let sha1 = (libc != Libc::Gnu).then(|| Sha1::digest(subject.bytes).into());
             facts.push(subject.fact(FactKind::PackageDigests { md5, sha1 }));
@@ -99,6 +101,26 @@ impl Analyzer for Hash {
         }
         Ok(())
     }
+}
+
+/// The largest program whose digests of package databases are made: MD5 of everything would cost a tenth of
+/// the whole scan. What is larger, and libraries, are judged by the layers.
+const LARGEST_CHECKED: usize = 4 << 20;
+
+/// Libraries that everything loads or that see passwords, and that were changed by intruders before.
+fn is_watched(subject: &Subject<'_>) -> bool {
+    const NAMES: [&[u8]; 9] = [
+        b"libc.so",
+        b"libc-",
+        b"ld-",
+        b"libpam",
+        b"liblzma",
+        b"libcrypto",
+        b"libnss_",
+        b"libselinux",
+        b"pam_",
+    ];
+    NAMES.iter().any(|name| subject.path.file_name().starts_with(name))
 }
 
 /// The largest content of which a fuzzy hash is made though nothing was seen in it.
