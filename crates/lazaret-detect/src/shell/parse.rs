@@ -1,6 +1,7 @@
 //! From text to tree: the grammar is tree-sitter's, words stay text and are read by
 //! [`super::word`] when their values are needed.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -22,12 +23,43 @@ thread_local! {
     static PARSER: RefCell<Option<Parser>> = const { RefCell::new(None) };
 }
 
+/// What stands for a pattern that the grammar cannot read: a value that nobody knows.
+const UNKNOWN_PATTERN: &str = "\"$RANDOM\"";
+
+/// A pattern that mixes quotes with groups (`[[ $a =~ "$b"=(.*) ]]`) ends the grammar's reading of
+/// all that follows. It is replaced by a value that is not known, of the same length, so that each
+/// place in the text stays where it was.
+fn patterns_tamed(text: &str) -> Cow<'_, str> {
+    let mut out = Cow::Borrowed(text);
+    let mut from = 0;
+    while let Some(at) = text[from..].find(" =~ ") {
+        let begin = from + at + " =~ ".len();
+        let line = text[begin..].lines().next().unwrap_or_default();
+        let pattern = line.split(" ]]").next().filter(|pattern| pattern.len() < line.len());
+        if let Some(pattern) = pattern
+            && pattern.contains('(')
+            && pattern.contains(['"', '\''])
+            && pattern.len() >= UNKNOWN_PATTERN.len()
+            && !pattern.contains(" && ")
+            && !pattern.contains(" || ")
+        {
+            let end = begin + pattern.len();
+            let unknown = format!("{UNKNOWN_PATTERN:<width$}", width = pattern.len());
+            out.to_mut().replace_range(begin..end, &unknown);
+        }
+        from = begin;
+    }
+    out
+}
+
 /// Reads a script. What the grammar does not take is read command by command; what cannot be
 /// read even so is in [`Script::troubles`]. `first` is the number of the text's first line.
 pub(crate) fn parse(text: &str, first: u32) -> Script {
     if let Some(script) = loose::exact(text, first) {
         return script;
     }
+    let tamed = patterns_tamed(text);
+    let text = tamed.as_ref();
     let started = Instant::now();
     let tree = PARSER.with_borrow_mut(|slot| {
         let parser = slot.get_or_insert_with(|| {

@@ -24,9 +24,10 @@ impl Shell<'_> {
         }
     }
 
-    /// States that a variable is set which says whether a shell keeps a history.
+    /// States that a variable is set which says whether a shell keeps a history, or by which other
+    /// programs load code, take a proxy or start a helper.
     pub(super) fn tell_setting(&mut self, name: &str, value: &str, line: u32) {
-        if is_about_history(name) {
+        if is_about_history(name) || steers(name) {
             self.tell(vec!["export".to_owned(), format!("{name}={value}")], line);
         }
     }
@@ -49,4 +50,37 @@ impl Shell<'_> {
 fn is_about_history(name: &str) -> bool {
     name.strip_prefix("HIST")
         .is_some_and(|rest| matches!(rest, "FILE" | "SIZE" | "FILESIZE" | "CONTROL" | "IGNORE"))
+}
+
+/// Whether other programs take code, a proxy or a program to run from a variable.
+fn steers(name: &str) -> bool {
+    matches!(
+        name,
+        "LD_PRELOAD"
+            | "LD_AUDIT"
+            | "DYLD_INSERT_LIBRARIES"
+            | "BASH_ENV"
+            | "PYTHONSTARTUP"
+            | "PYTHONINSPECT"
+            | "PERL5OPT"
+            | "PERL5DB"
+            | "RUBYOPT"
+            | "GCONV_PATH"
+            | "VISUAL"
+            | "LESSOPEN"
+            | "LESSCLOSE"
+            | "GIT_SSH"
+            | "GIT_SSH_COMMAND"
+            | "RSYNC_RSH"
+            | "GROFF_BIN_PATH"
+            | "http_proxy"
+            | "https_proxy"
+            | "all_proxy"
+            | "HTTP_PROXY"
+            | "HTTPS_PROXY"
+            | "ALL_PROXY"
+    ) || name.ends_with("PAGER")
+        || name.ends_with("EDITOR")
+        || name.ends_with("_ASKPASS")
+        || name.ends_with("PASSWORD_COMMAND")
 }

@@ -4,6 +4,7 @@ mod audit;
 mod event;
 mod fit;
 mod launched;
+mod prefilter;
 mod scene;
 
 use std::collections::HashSet;
@@ -16,6 +17,7 @@ use rsigma_parser::SigmaRule;
 use crate::PackError;
 use crate::pack::{Language, PackRule, SigmaMeta, Source};
 pub use event::Event;
+use prefilter::Prefilter;
 use scene::Scene;
 
 /// Under this name a rule carries its number through the engine.
@@ -23,7 +25,9 @@ const NUMBER: &str = "lazaret_number";
 
 /// Rules over behaviour, compiled.
 pub struct SigmaRules {
-    engine: Engine,
+    /// One for each rule, in the order of the prefilter.
+    engines: Vec<Engine>,
+    prefilter: Prefilter,
     rules: Vec<Rule>,
     left_out: Vec<LeftOutRule>,
     /// Whether any rule asks for records of the audit daemon, or for the words of commands.
@@ -94,6 +98,23 @@ impl SigmaRules {
         for filter in &parts.filters {
             engine.apply_filter(filter).map_err(|e| PackError::Engine(one_line(&e.to_string())))?;
         }
+        // Rules that were refused are not in the engine; those that are carry their number.
+        let number = |attributes: &std::collections::HashMap<String, serde_json::Value>| {
+            attributes.get(NUMBER).and_then(serde_json::Value::as_u64)
+        };
+        let mut engines = Vec::with_capacity(engine.rule_count());
+        let mut asked: Vec<SigmaRule> = Vec::with_capacity(engine.rule_count());
+        for compiled in engine.rules() {
+            let Some(at) = number(&compiled.custom_attributes) else { continue };
+            let Some(rule) = parts.compiled.get(at as usize) else { continue };
+            let mut alone = Engine::new();
+            alone.set_match_detail(MatchDetailLevel::Summary);
+            alone.add_compiled_rule(compiled.clone());
+            engines.push(alone);
+            asked.push(rule.clone());
+        }
+        // Filters only narrow a rule, so what the rule itself needs stays needed.
+        let prefilter = Prefilter::new(&asked);
         let rules = parts.described.iter().map(|d| d.rule.clone()).collect();
         parts.described.retain(|d| !refused.contains(&d.rule.id));
         let service = |rule: &SigmaRule| rule.logsource.service.is_some();
@@ -101,7 +122,7 @@ impl SigmaRules {
         let commands = |rule: &SigmaRule| rule.logsource.category.as_deref() == Some(fit::COMMANDS);
         let reads_commands = parts.compiled.iter().any(commands);
         let Parts { described, left_out, .. } = parts;
-        Ok((Self { engine, rules, left_out, reads_audit, reads_commands }, described))
+        Ok((Self { engines, prefilter, rules, left_out, reads_audit, reads_commands }, described))
     }
 
     pub(crate) fn left_out(&self) -> &[LeftOutRule] {
@@ -111,10 +132,12 @@ impl SigmaRules {
     /// Judges one event. Only rules whose log source fits it are asked.
     pub fn judge_event(&self, event: &Event, place: HitPlace) -> Vec<Hit<'_>> {
         let seen = JsonEvent::borrow(event.fields());
-        let mut hits: Vec<(usize, Hit<'_>)> = self
-            .engine
-            .evaluate_with_logsource(&seen, event.log_source())
-            .iter()
+        let source = event.log_source();
+        let candidates = self.prefilter.candidates(source.category.as_deref(), event.fields());
+        let mut hits: Vec<(usize, Hit<'_>)> = candidates
+            .into_iter()
+            .filter_map(|rule| self.engines.get(rule))
+            .flat_map(|engine| engine.evaluate_with_logsource(&seen, source))
             .filter_map(|result| {
                 let number = result.header.custom_attributes.get(NUMBER)?.as_u64()? as usize;
                 let fields =

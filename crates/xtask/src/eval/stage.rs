@@ -154,11 +154,18 @@ fn base() -> Result<RecipeLayer> {
         "FILE /etc/os-release\n    ID=debian\n    VERSION_ID=\"13\"\nFILE /etc/passwd\n    \
          root:x:0:0:root:/root:/bin/bash\n    www-data:x:33:33::/var/www:/usr/sbin/nologin\n",
     );
+    // A package owns them all, as in an image that a distribution made.
+    let mut owned = String::new();
     for (folder, names) in PROGRAMS {
         for name in names.split_whitespace() {
             text.push_str(&format!("ELF {folder}/{name} 0755\n    {name}\n"));
+            owned.push_str(&format!("    {folder}/{name}\n"));
         }
     }
+    text.push_str(&format!(
+        "FILE /var/lib/dpkg/status\n    Package: base\n    Status: install ok installed\n    Version: 1\n    \
+         Architecture: amd64\nFILE /var/lib/dpkg/info/base.list\n    /.\n{owned}"
+    ));
     for (path, target) in LINKS {
         text.push_str(&format!("SYMLINK {path} -> {target}\n"));
     }

@@ -40,6 +40,14 @@ fn lists_conditions_and_loops_keep_their_certainty() {
 }
 
 #[test]
+fn a_pattern_that_mixes_quotes_with_groups_hides_nothing_behind_it() {
+    check(
+        "f() {\n  if [[ \"$1\" =~ \"$old\"=(.*) ]]; then a; fi\n  L+=(\"$new\" \"$val\")\n}\nf x\nb",
+        "may run a\nrun b",
+    );
+}
+
+#[test]
 fn a_variable_set_in_two_arms_may_hold_either() {
     check("if a; then X=1; else X=2; fi; p $X", "run a\nmay run p 1\nmay run p 2");
 }
