@@ -72,12 +72,23 @@ fn codes(example: &Example) -> Vec<&str> {
     codes
 }
 
+/// What gives a shell is one matter. What moves or touches files is another: to read or write a
+/// named file is what nearly each program does, and hardly a sign of anything.
+fn family(function: &str) -> &'static str {
+    match function {
+        "shell" | "command" | "reverse-shell" | "bind-shell" => "shells",
+        "upload" | "download" => "transfers",
+        "file-read" | "file-write" => "files",
+        _ => "rights",
+    }
+}
+
 fn case(program: &str, function: &str, techniques: &[String], code: &str) -> New {
     New {
         path: format!("{function}/{}.sh", plain_name(program)),
         body: format!("#!/bin/sh\n{}\n", code.trim_end()).into_bytes(),
         label: Label::Behaviour,
-        set: "gtfobins".to_owned(),
+        set: format!("gtfobins {}", family(function)),
         techniques: techniques.to_vec(),
         kind: "script",
         category: match function {
