@@ -114,8 +114,11 @@ impl Signs {
         let mut configured = false;
         let mut reach = Reach::Removed;
 
-        // What only prepares for mining (huge pages, registers) has honest users too.
-        let sure = |f: &&Finding| is_about_mining(&f.rule) && f.confidence == Confidence::High;
+        // What only prepares for mining (huge pages, registers) and what only keeps a machine busy has
+        // honest users too: such rules are unsure, or tell a mere fact.
+        let sure = |f: &&Finding| {
+            is_about_mining(&f.rule) && f.confidence == Confidence::High && f.severity >= Severity::Medium
+        };
         for finding in earlier.iter().filter(sure) {
             let at = finding.location();
             let acting = acts(at, finding.reach);
