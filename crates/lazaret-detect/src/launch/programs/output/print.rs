@@ -33,13 +33,13 @@ pub(super) fn printf(args: &[&str], most: usize) -> Option<String> {
     if *format == "-v" {
         return None;
     }
-    let pattern = ansi(format);
     let mut out = String::new();
     loop {
         let before = values.len();
-        let mut rest = pattern.as_str();
+        // An escape never makes a conversion: `\045` is a percent sign and nothing more.
+        let mut rest = *format;
         while let Some(at) = rest.find('%') {
-            out.push_str(&rest[..at]);
+            out.push_str(&ansi(&rest[..at]));
             let (flags, conversion, after) = format::take(&rest[at + 1..])?;
             rest = after;
             if conversion == '%' {
@@ -60,7 +60,7 @@ pub(super) fn printf(args: &[&str], most: usize) -> Option<String> {
                 return None;
             }
         }
-        out.push_str(rest);
+        out.push_str(&ansi(rest));
         if out.len() > most {
             return None;
         }
