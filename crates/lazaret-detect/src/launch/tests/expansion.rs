@@ -132,7 +132,7 @@ fn every_arm_and_every_value_is_followed() {
     check("getopts ab: o -b v; p $o $OPTARG", "run p b v");
     check("f() { local x=1; g; }; g() { p $x; }; f", "run p 1");
     check("f() { Y=2; }; Z=1 f; p $Y", "run p 2");
-    check("trap 'p bye' EXIT", "may run p bye");
+    check("trap 'p bye' EXIT", "run trap [p bye] EXIT\nmay run p bye");
     check("if a; then X=1; else X=1; fi; p $X", "run a\nrun p 1");
 }
 

@@ -33,7 +33,7 @@ fn lists_conditions_and_loops_keep_their_certainty() {
     check("a & b", "run a\nrun b");
     check("f() { p $1; }; f x; f y", "run p x\nrun p y");
     check("g() { q; }\nr", "run r\nmay run q");
-    check("trap 'cleanup' EXIT; a", "may run cleanup\nrun a");
+    check("trap 'cleanup' EXIT; a", "run trap cleanup EXIT\nmay run cleanup\nrun a");
     check("a; exit 0; b", "run a");
     check("exec a; b", "run a");
     check("(cd /x; ./y); pwd; ./z", "run ./y\nrun ./z");
