@@ -203,7 +203,8 @@ impl Lap {
         let cheap = shell.world.stated().saturating_sub(self.stated) < MOST_STATED;
         if self.round <= shell.world.rounds() || cheap && self.round <= MOST_ROUNDS {
             let because = || shell.site.at(line);
-            return shell.world.spend(0, &because);
+            // A round costs, also where nothing is in it: loops in loops would go on for ever.
+            return shell.world.spend(1, &because);
         }
         let because = shell.because(line);
         shell.world.trouble(because, Trouble::Rounds);

@@ -48,6 +48,8 @@ fn loops_functions_and_texts_without_end_are_cut() {
         "while :; do :; done",
         "X=aaaaaaaa; for i in {1..60}; do X=$X$X; done; p $X",
         "for a in {1..200}; do for b in {1..200}; do for c in {1..200}; do x; done; done; done",
+        "for ((i=0;i<9000;i++)); do for ((j=0;j<9000;j++)); do for ((k=0;k<9000;k++)); do\n# nothing\ndone; done; done",
+        "while\ndo while\ndo while\ndo\ndone; done; done",
         "exec /e.sh x",
         "/e.sh; /e.sh",
         "sh -c 'sh /e.sh $1x' a",
