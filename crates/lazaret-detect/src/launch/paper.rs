@@ -204,8 +204,13 @@ impl<'a> Paper<'a> {
         natures.get(&(found.data_layer, &found.data.path)).copied()
     }
 
-    /// A program without a `/` in its name, as `PATH` finds it.
+    /// A program as `PATH` finds it. What something from outside stands in front of is not there.
     pub fn search(&mut self, name: &str, search: &str, cwd: &EntryPath) -> Option<Found<'a>> {
+        let found = self.searched_for(name, search, cwd);
+        found.filter(|found| self.launch.is_none() || !self.is_mounted_over(&found.entry.path.to_string()))
+    }
+
+    fn searched_for(&mut self, name: &str, search: &str, cwd: &EntryPath) -> Option<Found<'a>> {
         let relative = name.contains('/') || !search.split(':').all(|dir| dir.starts_with('/'));
         if relative {
             return self.view.find_in_path(name, search, cwd);
