@@ -62,6 +62,8 @@ pub(super) struct Paper<'a> {
     /// Behaviours by their hash, as places in the path's list.
     known: HashMap<u64, Vec<u32>>,
     hasher: RandomState,
+    /// Files that were compared with tools, by layer and position, and the tool that each is.
+    pub copies: HashMap<(usize, usize), Option<&'static str>>,
     /// Programs that were looked for, by name and `PATH`.
     searched: HashMap<(String, String), Option<Found<'a>>>,
     troubled: HashSet<(Location, Trouble)>,
@@ -96,6 +98,7 @@ impl<'a> Paper<'a> {
             depth: 0,
             known: HashMap::new(),
             hasher: RandomState::new(),
+            copies: HashMap::new(),
             searched: HashMap::new(),
             troubled: HashSet::new(),
             natures: None,

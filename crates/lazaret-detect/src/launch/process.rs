@@ -76,7 +76,7 @@ impl<'a> Process<'a> {
                 name = real_name.to_owned();
             } else if !multi
                 && !programs::is_known(&name)
-                && let Some(same) = found.as_ref().and_then(|f| same_as(paper, f))
+                && let Some(same) = found.as_ref().and_then(|f| known_copy(paper, f))
             {
                 same.clone_into(&mut name);
             }
@@ -560,6 +560,17 @@ const COPIED: &[&str] = &[
     "openssl",
     "ssh",
 ];
+
+/// [`same_as`], looked up once for each file: a script starts the same program again and again.
+fn known_copy(paper: &mut Paper<'_>, found: &Found<'_>) -> Option<&'static str> {
+    let place = (found.layer, found.index);
+    if let Some(known) = paper.copies.get(&place) {
+        return *known;
+    }
+    let same = same_as(paper, found);
+    paper.copies.insert(place, same);
+    same
+}
 
 /// The tool of which a file is a copy: the same content stands at the tool's own place. Where it
 /// stands at several tools' places it is a box of all of them, or tells nothing.
