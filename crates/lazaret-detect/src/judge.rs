@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use lazaret_launch::Statement;
 use lazaret_model::{
-    Certainty, Class, Confidence, Coverage, EntryPath, Evidence, FactKind, FileKind, Finding, Gap, Image,
-    ImageReport, Launch, LayerFacts, Location, Phase, Reach, Severity, TextKind, one_line,
+    Behaviour, BehaviourKind, Certainty, Class, Confidence, Coverage, EntryPath, Evidence, FactKind,
+    FileKind, FileOp, Finding, Gap, Image, ImageReport, Launch, LayerFacts, Location, Phase, Reach, Severity,
+    TextKind, one_line,
 };
 
 use crate::case::{Case, LayerInput, is_about_mining};
@@ -237,7 +238,10 @@ fn behaviour_finding(case: &Case<'_>, hit: &Hit<'_>) -> Option<Finding> {
                     if hit.rule.confidence == Confidence::High { Confidence::High } else { Confidence::Low };
                 finding = finding.confidence(less);
             }
-            if behaviour.certainty == Certainty::May && behaviour.phase == Phase::Start {
+            if behaviour.certainty == Certainty::May
+                && behaviour.phase == Phase::Start
+                && !waits_for_a_mount(behaviour, case)
+            {
                 // What only may happen never convicts by itself.
                 finding = finding.confidence(hit.rule.confidence.min(Confidence::Medium));
             }
@@ -338,13 +342,31 @@ fn only_may_happen(finding: &Finding, case: &Case<'_>) -> bool {
             behaviour.phase == Phase::Start && place.is_some_and(|place| same_line(place, &evidence.location))
         });
         for behaviour in there {
-            if behaviour.certainty == Certainty::Will {
+            if behaviour.certainty == Certainty::Will || waits_for_a_mount(behaviour, case) {
                 return false;
             }
             may = true;
         }
     }
     may
+}
+
+/// Folders at which the host's file system is mounted.
+const MOUNTS: &[&str] =
+    &["mnt", "host", "hostfs", "hostroot", "host-root", "host_root", "rootfs", "node", "media"];
+
+/// Whether all that an act waits for is that the place is there at which it is done: a file below a
+/// folder that the image does not hold, and that only a mount of the host brings. Who mounts it gets it.
+fn waits_for_a_mount(behaviour: &Behaviour, case: &Case<'_>) -> bool {
+    let BehaviourKind::File { op: FileOp::Write | FileOp::Append, path, .. } = &behaviour.kind else {
+        return false;
+    };
+    let first = path.split('/').nth(1).unwrap_or_default();
+    let folder = EntryPath::clean(path.as_bytes()).parent();
+    path.starts_with('/')
+        && !path.contains('$')
+        && MOUNTS.contains(&first)
+        && case.view.resolve(folder.as_bytes(), &EntryPath::default()).is_none()
 }
 
 /// Whether two places are one, or lie in one line of one file.

@@ -72,7 +72,7 @@
 //! `interp=path`, `needed=a,b`, `symbols=a,b` (functions it defines), `imports=a,b`, `ifuncs=a,b`,
 //! `sections=.a,.b` (further section names), `stripped` (no section table), `entropy=KIB`
 //! (that many KiB of bytes that look compressed), `upx` (no sections, UPX's marks, the strings
-//! unreadable), `upx-damaged` (the same with the magic overwritten).
+//! packed as UPX packs them), `upx-damaged` (the same with the magic overwritten).
 
 mod archive;
 mod elf;

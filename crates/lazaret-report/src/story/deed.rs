@@ -145,8 +145,7 @@ pub fn deeds(teller: &mut Teller<'_>, site: &Site<'_>) -> Vec<Deed> {
             }
         }
     }
-    let mut at =
-        At { teller, site, processes, changes, connections, inside: None, user: None, out: Vec::new() };
+    let mut at = At { teller, site, processes, changes, connections, user: None, out: Vec::new() };
     at.tell();
     let may = site.may;
     let mut out = at.out;
@@ -164,8 +163,6 @@ struct At<'t, 'a, 's> {
     processes: Vec<Process<'s>>,
     changes: Vec<Change<'s>>,
     connections: Vec<Connection<'s>>,
-    /// The folder that a `chroot` made its root.
-    inside: Option<String>,
     user: Option<String>,
     out: Vec<Deed>,
 }
@@ -282,7 +279,6 @@ impl At<'_, '_, '_> {
                         "the host's file system, if that is mounted there as this image expects"
                     });
                 }
-                self.inside = Some(folder);
                 let topic = host.is_some().then_some(Topic::Host);
                 self.step(Step::new(mark, sentence), topic);
             }
@@ -617,10 +613,7 @@ impl At<'_, '_, '_> {
     }
 
     fn change(&mut self, change: &Change<'_>) {
-        let whole = match &self.inside {
-            Some(folder) => format!("{}{}", folder.trim_end_matches('/'), change.path),
-            None => change.path.to_owned(),
-        };
+        let whole = change.path.to_owned();
         let host = self.teller.mounts.host(&whole);
         let named = self.teller.mounts.name(&whole);
         match change.op {
