@@ -250,7 +250,7 @@ impl<'a> Case<'a> {
         match (known.next(), known.next()) {
             (Some(right), None) => Some(right),
             (Some(_), Some(_)) => None,
-            (None, _) => Some(sum.is_of(&*self.contents.get(&found.data.content?)?)),
+            (None, _) => Some(sum.is_of(&self.contents.get(&found.data.content?)?)),
         }
     }
 

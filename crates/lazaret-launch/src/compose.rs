@@ -36,7 +36,7 @@ pub fn compose(text: &str, file: &str, beside: &dyn Beside) -> Plan {
             Location::Launch { file: Some(file.to_owned()), line: Some(error.line), key: "YAML".to_owned() };
         plan.note(place, format!("from here on this is no YAML that can be read: {}", error.what), true);
     }
-    let root = read.iter().map(|document| filled(document, &variables, 0)).reduce(over);
+    let root = read.iter().map(|document| filled(document, &variables)).reduce(over);
     let Some(root) = root else { return plan };
     let services = match root.get("services") {
         Some(services) => services.clone(),
@@ -79,16 +79,14 @@ fn old_services(root: &Node) -> Vec<(String, Node)> {
 }
 
 /// The tree with its variables filled in.
-fn filled(node: &Node, variables: &BTreeMap<String, String>, depth: u32) -> Node {
+fn filled(node: &Node, variables: &BTreeMap<String, String>) -> Node {
     let kind = match &node.kind {
         Kind::Scalar(text, plain) if text.contains('$') => {
             Kind::Scalar(substitute(text, true, &|name| variables.get(name).cloned()), *plain)
         }
         Kind::Scalar(..) => node.kind.clone(),
-        Kind::List(items) => Kind::List(items.iter().map(|i| filled(i, variables, depth + 1)).collect()),
-        Kind::Map(pairs) => {
-            Kind::Map(pairs.iter().map(|(k, v)| (k.clone(), filled(v, variables, depth + 1))).collect())
-        }
+        Kind::List(items) => Kind::List(items.iter().map(|i| filled(i, variables)).collect()),
+        Kind::Map(pairs) => Kind::Map(pairs.iter().map(|(k, v)| (k.clone(), filled(v, variables))).collect()),
     };
     Node { line: node.line, kind }
 }
@@ -145,7 +143,7 @@ fn extended(
                 plan.note(at(file, &extends, "extends"), what, true);
                 break;
             };
-            from = documents(&text).0.first().map(|document| filled(document, variables, 0));
+            from = documents(&text).0.first().map(|document| filled(document, variables));
         }
         let base = match &from {
             Some(root) => root.at(&["services", &named]),

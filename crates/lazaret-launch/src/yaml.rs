@@ -147,13 +147,16 @@ impl Node {
     }
 }
 
+/// The key that waits for its value, and the pairs before it.
+type OpenMap = (Option<String>, Vec<(String, Node)>);
+
 /// A collection that is being read.
 struct Open {
     line: u32,
     anchor: usize,
     items: Vec<Node>,
     /// None for a list; the key that waits for its value for a map.
-    map: Option<(Option<String>, Vec<(String, Node)>)>,
+    map: Option<OpenMap>,
 }
 
 /// The documents of a text. What stands before an error is given with it.
@@ -227,12 +230,7 @@ impl Reader {
         Ok(())
     }
 
-    fn begin(
-        &mut self,
-        line: u32,
-        anchor: usize,
-        map: Option<(Option<String>, Vec<(String, Node)>)>,
-    ) -> Result<(), &'static str> {
+    fn begin(&mut self, line: u32, anchor: usize, map: Option<OpenMap>) -> Result<(), &'static str> {
         if self.open.len() >= DEPTH {
             return Err("the file is nested deeper than is read");
         }

@@ -18,14 +18,18 @@ pub(super) struct Parsed {
     pub(super) files: Vec<Listed>,
 }
 
+/// What reads the text or the bytes of a database.
+type Parse<'p> = dyn Fn(&[u8]) -> Result<Vec<Parsed>, String> + 'p;
+
 /// Reads the first of `places` that the container sees, with what it was in lower layers.
+#[expect(clippy::result_large_err, reason = "a gap is made once for each damaged database")]
 pub(super) fn read_history(
     source: &Source<'_>,
     trace: &mut Trace<'_>,
     out: &mut Ownership,
     manager: Manager,
     places: &[&str],
-    parse: &dyn Fn(&[u8]) -> Result<Vec<Parsed>, String>,
+    parse: &Parse<'_>,
 ) {
     let root = EntryPath::default();
     let found = places.iter().find_map(|place| source.view.resolve(place.as_bytes(), &root));

@@ -179,6 +179,7 @@ pub(crate) struct Source<'a> {
 
 impl Source<'_> {
     /// A content of a database file, or a gap.
+    #[expect(clippy::result_large_err, reason = "a gap is made once for each damaged database")]
     fn database(&self, layer: usize, path: &EntryPath, id: Option<ContentId>) -> Result<Database, Gap> {
         let bytes = id.and_then(|id| self.contents.get(&id));
         bytes.ok_or_else(|| {

@@ -119,7 +119,7 @@ impl Stage {
         match (other, &from) {
             (Some(Some(stage)), _) => {
                 for source in &sources {
-                    self.from_stage(stage, source, &base, directory, request.chmod, step);
+                    self.take_from_stage(stage, source, &base, directory, request.chmod, step);
                 }
             }
             (_, Some(from)) => {
@@ -133,14 +133,14 @@ impl Stage {
                     if source.contains("://") || source.starts_with("git@") {
                         self.unknown(&into(&base, source, directory));
                     } else {
-                        self.from_context(beside, source, &base, directory, &request, step);
+                        self.take_from_context(beside, source, &base, directory, &request, step);
                     }
                 }
             }
         }
     }
 
-    fn from_context(
+    fn take_from_context(
         &mut self,
         beside: &dyn Beside,
         source: &str,
@@ -193,7 +193,7 @@ impl Stage {
         }
     }
 
-    fn from_stage(
+    fn take_from_stage(
         &mut self,
         stage: &Self,
         source: &str,

@@ -172,8 +172,7 @@ fn blank(text: &mut String, line: usize) -> bool {
         at -= 1;
     }
     let mut changed = false;
-    loop {
-        let Some(row) = rows.get_mut(at) else { break };
+    while let Some(row) = rows.get_mut(at) {
         let continues = row.trim_end().ends_with('\\');
         changed |= !row.is_empty();
         row.clear();

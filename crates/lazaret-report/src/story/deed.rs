@@ -775,7 +775,7 @@ fn wait(args: &[String]) -> String {
     match args.first().map(String::as_str) {
         Some("infinity" | "inf") => "for ever, so that the container stays up".to_owned(),
         Some(time) => match time.parse::<f64>() {
-            Ok(seconds) if seconds == 86_400.0 => "a day, so that the container stays up".to_owned(),
+            Ok(86_400.0) => "a day, so that the container stays up".to_owned(),
             Ok(seconds) if seconds >= 86_400.0 => {
                 format!("{:.0} days, so that the container stays up", seconds / 86_400.0)
             }

@@ -570,7 +570,7 @@ fn split(text: &str, separator: &str) -> Option<Vec<String>> {
         _ if text.is_empty() => Some(Vec::new()),
         " " => own(&mut text.split_whitespace()),
         "" => Some(text.chars().map(String::from).collect()),
-        one if one.chars().count() == 1 && one != "|" || one == "|" => own(&mut text.split(one)),
+        one if one.chars().count() == 1 => own(&mut text.split(one)),
         pattern => {
             let regex = sed::build(pattern, false)?;
             own(&mut regex.split(text))
