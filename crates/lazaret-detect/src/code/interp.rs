@@ -36,7 +36,7 @@ impl Default for Budget {
     }
 }
 
-/// Deepest walk. Measured: at this depth the walk needs less than half of the stack that it has.
+/// Deepest walk, chosen so that the walk stays well within the stack that it has.
 const MAX_DEPTH: u32 = 1600;
 /// Calls of functions of the program inside one another.
 const MAX_CALLS: u32 = 40;
