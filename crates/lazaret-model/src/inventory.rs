@@ -75,7 +75,7 @@ pub enum NotedKind {
     Privileged,
     /// A program or script whose name begins with a dot, or in a folder whose name does.
     HiddenProgram,
-    /// A script with an execute bit.
+    /// A script with an execute bit, or that another one reads.
     Script,
     /// A program.
     Program,

@@ -4,11 +4,11 @@
 mod outline;
 mod packages;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use lazaret_model::{
-    Behaviour, EntryPath, FactKind, FileKind, Inventory, LayerContents, Location, NotableFile, NotedFile,
-    NotedKind, ScriptLine, System, TextKind,
+    Behaviour, ContentId, EntryPath, FactKind, FileKind, Inventory, LayerContents, Location, NotableFile,
+    NotedFile, NotedKind, ScriptLine, System, TextKind,
 };
 
 use crate::case::Case;
@@ -28,9 +28,12 @@ const PACKAGES: usize = 400;
 pub(crate) fn take(case: &Case<'_>, behaviours: &[Behaviour]) -> Inventory {
     let packages = Packages::of(case);
     let sorts = Sorts::of(case);
+    let copied = copies(case, &packages);
+    let read = read_as_scripts(behaviours);
     let mut files = Vec::new();
     for found in case.view.files().filter(Found::is_file) {
-        let Some(kind) = sorts.kind(&found) else { continue };
+        let script = || read.contains(&found.entry.path).then_some(NotedKind::Script);
+        let Some(kind) = sorts.kind(&found).or_else(script) else { continue };
         let content = found.data.content.map(|id| data_encoding::HEXLOWER.encode(&id.0[..16]));
         files.push(NotedFile {
             path: found.entry.path.clone(),
@@ -39,7 +42,9 @@ pub(crate) fn take(case: &Case<'_>, behaviours: &[Behaviour]) -> Inventory {
             size: found.data.size,
             mode: found.data.mode,
             content: content.unwrap_or_default(),
-            package: packages.owner(&found.entry.path),
+            package: packages
+                .owner(&found.entry.path)
+                .or_else(|| found.data.content.and_then(|id| copied.get(&id).copied())),
         });
     }
     let left_out = files.len().saturating_sub(FILES) as u64;
@@ -58,6 +63,25 @@ pub(crate) fn take(case: &Case<'_>, behaviours: &[Behaviour]) -> Inventory {
         left_out,
         lines: lines(case, behaviours),
     }
+}
+
+/// Files in lines of which behaviours rest: what another script reads is a script too, whatever
+/// its rights.
+fn read_as_scripts(behaviours: &[Behaviour]) -> BTreeSet<&EntryPath> {
+    let places = behaviours.iter().flat_map(|behaviour| &behaviour.because);
+    places
+        .filter_map(|place| match place {
+            Location::File { path, inside, line: Some(_), .. } if inside.is_empty() => Some(path),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Contents that packages brought: what a package's script copies to its place (`/etc/profile` from
+/// `/usr/share/base-files/profile`) is the package's as well.
+fn copies(case: &Case<'_>, packages: &Packages) -> HashMap<ContentId, u32> {
+    let files = case.view.files().filter(|found| found.is_file() && found.data.size > 0);
+    files.filter_map(|found| Some((found.data.content?, packages.owner(&found.entry.path)?))).collect()
 }
 
 fn system(case: &Case<'_>) -> Option<System> {
@@ -236,7 +260,7 @@ fn layers(case: &Case<'_>, sorts: &Sorts<'_>, packages: &Packages) -> Vec<LayerC
             }
             contents.files += 1;
             contents.programs += u64::from(entry.is_executable());
-            if packages.owner(&entry.path).is_some() {
+            if packages.owner(&entry.path).is_some() || packages.is_maintainer_script(&entry.path) {
                 continue;
             }
             let key = (number, &entry.path);

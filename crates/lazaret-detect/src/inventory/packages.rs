@@ -79,6 +79,15 @@ impl Packages {
         self.owners.get(real(path.as_bytes())).copied()
     }
 
+    /// Whether a file is a script of an installed package's own (`deb-preinst(5)` and its relatives).
+    pub fn is_maintainer_script(&self, path: &EntryPath) -> bool {
+        const ENDS: [&[u8]; 5] = [b".preinst", b".postinst", b".prerm", b".postrm", b".config"];
+        let Some(name) = path.as_bytes().strip_prefix(b"var/lib/dpkg/info/") else { return false };
+        let Some(stem) = ENDS.iter().find_map(|end| name.strip_suffix(*end)) else { return false };
+        let package = stem.split(|&b| b == b':').next().unwrap_or_default();
+        self.installed.binary_search_by(|one| one.name.as_bytes().cmp(package)).is_ok()
+    }
+
     /// Packages that the layer's database has and those below have not.
     pub fn installed_by(&self, layer: usize) -> Vec<String> {
         self.by_layer.get(&layer).map_or_else(Vec::new, |names| names.iter().cloned().collect())

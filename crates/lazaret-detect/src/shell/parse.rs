@@ -167,7 +167,7 @@ impl<'t> Reader<'t> {
             | "variable_assignment"
             | "variable_assignments" => {
                 // An error inside a word is the grammar's, not the script's, more often than not.
-                if node.has_error() {
+                if node.has_error() || splits_a_word(node) {
                     let read = self.loose(self.raw(node), self.line(node));
                     match read.into_iter().next() {
                         Some(Node::Loose(mut body)) if body.len() == 1 => out.append(&mut body),
@@ -593,6 +593,16 @@ pub(super) fn file_redirect(fd: Option<u32>, op: RedirectOp, target: Word) -> Re
     let number = target.raw.bytes().all(|b| b.is_ascii_digit() || b == b'-') || target.raw.starts_with('$');
     let op = if op == RedirectOp::Duplicate && !number { RedirectOp::Both { append: false } } else { op };
     Redirect::File { fd, op, target }
+}
+
+/// Whether the grammar ends a word where the shell does not: after an assignment something follows
+/// with no blank between (`A=$B:$C/d` is read as `A=$B:$` and a command `C/d`).
+fn splits_a_word(node: Tree<'_>) -> bool {
+    children(node).windows(2).any(|pair| {
+        pair[0].kind() == "variable_assignment"
+            && pair[0].end_byte() == pair[1].start_byte()
+            && !pair[1].kind().ends_with("_redirect")
+    })
 }
 
 /// Reads `NAME=value` and its relatives; None where the text is no assignment.

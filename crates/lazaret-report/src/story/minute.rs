@@ -2,15 +2,17 @@
 
 use lazaret_model::{Location, Phase, Under};
 
+use super::block::{Block, headed, heading, relevant, timed};
 use super::deed::{self, Deed, Noted, Topic};
+use super::folded::{fold, hoist};
+use super::main_site::main_site;
+use super::own;
 use super::sentence::{Sentence, say};
 use super::site::{Site, Sites};
-use super::{Chapter, Folded, Mark, Step, Teller, schedule};
+use super::{Chapter, Mark, Step, Teller};
 
-/// Paths named in one folded line.
-const NAMED: usize = 6;
 /// Nested blocks and scripts that are told.
-const DEEPEST: usize = 24;
+pub const DEEPEST: usize = 24;
 
 /// The chapters on what happens, and what of it the summary needs.
 pub struct Minute {
@@ -53,12 +55,11 @@ pub fn chapters(teller: &mut Teller<'_>) -> Minute {
             scheduled: &mut scheduled,
             depth: 0,
         };
-        let (own, rest): (Vec<usize>, Vec<usize>) = sites
-            .top
-            .iter()
-            .partition(|&&site| phase == Phase::Scheduled && is_housekeeping(image, &sites, site));
+        let (own, rest): (Vec<usize>, Vec<usize>) = sites.top.iter().partition(|&&site| {
+            matches!(phase, Phase::Scheduled | Phase::Login) && own::is_own(image, &sites, site)
+        });
         let mut steps = walk.level(&rest);
-        steps.extend(housekeeping(&sites, &own));
+        steps.extend(own::one_line(phase, &sites, &own));
         hoist(&mut steps);
         let lead = lead(image, phase, &sites);
         if !steps.is_empty() || phase == Phase::Start {
@@ -124,57 +125,6 @@ pub(crate) fn tell_new(
     out
 }
 
-/// Jobs that come with a system: its own scripts, and the lines that run its folders of scripts.
-const SYSTEM_JOBS: &[&str] = &[
-    "apt-compat",
-    "aptitude",
-    "bsdmainutils",
-    "dpkg",
-    "e2scrub_all",
-    "exim4-base",
-    "logrotate",
-    "man-db",
-    "passwd",
-    "popularity-contest",
-    "sysstat",
-];
-
-/// Whether a scheduled job is the system's own, and does nothing that rules speak of.
-fn is_housekeeping(image: &lazaret_model::ImageReport, sites: &Sites<'_>, number: usize) -> bool {
-    let site = &sites.all[number];
-    let Some(path) = site.place().path() else { return false };
-    let accused = image.findings.iter().any(|finding| {
-        finding.severity > lazaret_model::Severity::Info
-            && finding.evidence().iter().any(|e| e.location.path() == Some(path))
-    });
-    let name = String::from_utf8_lossy(path.file_name()).into_owned();
-    let of_folder = path.to_string().starts_with("/etc/cron.") && SYSTEM_JOBS.contains(&name.as_str());
-    let runs_folder = site.behaviours.iter().all(|behaviour| match &behaviour.kind {
-        lazaret_model::BehaviourKind::Process { argv, .. } => {
-            argv.iter().any(|arg| arg.contains("run-parts") || arg.contains("anacron"))
-                || argv.first().is_some_and(|first| {
-                    first.starts_with("/etc/cron.") || first.starts_with("/etc/periodic/")
-                })
-        }
-        _ => false,
-    });
-    let owned = image.inventory.files.iter().any(|file| file.path == *path && file.package.is_some());
-    !accused && (of_folder || owned || runs_folder && !site.behaviours.is_empty())
-}
-
-fn housekeeping(sites: &Sites<'_>, numbers: &[usize]) -> Option<Step> {
-    let mut places: Vec<String> = Vec::new();
-    for number in numbers {
-        if let Some(path) = sites.all[*number].place().path() {
-            add(&mut places, path.to_string());
-        }
-    }
-    if places.is_empty() {
-        return None;
-    }
-    Some(Step::new(Mark::Aside, say("the system's own housekeeping: ").list(places)))
-}
-
 fn lead(image: &lazaret_model::ImageReport, phase: Phase, sites: &Sites<'_>) -> Option<Sentence> {
     let config = &image.image.config;
     let folder = if config.working_dir.is_empty() { "/" } else { &config.working_dir };
@@ -199,83 +149,6 @@ fn lead(image: &lazaret_model::ImageReport, phase: Phase, sites: &Sites<'_>) -> 
     }
 }
 
-/// The site at which the container becomes what it is: the last `exec` that surely happens, or
-/// the last command that is waited for, followed down into the scripts that it runs.
-fn main_site(teller: &Teller<'_>, sites: &Sites<'_>) -> Option<usize> {
-    let mut at = *sites.top.first()?;
-    for _ in 0..DEEPEST {
-        let below: Vec<usize> = sites.all[at]
-            .below
-            .iter()
-            .copied()
-            .filter(|&child| {
-                let site = &sites.all[child];
-                let background = teller.line(site.place()).is_some_and(|line| line.background);
-                !background && (!site.below.is_empty() || acts(site))
-            })
-            .collect();
-        let below = if below.is_empty() { stays_up(sites, at) } else { below };
-        let replaces =
-            |child: &usize| teller.line(sites.all[*child].place()).is_some_and(|line| line.replaces);
-        let sure = |child: &usize| !sites.all[*child].may;
-        let next = below
-            .iter()
-            .rev()
-            .find(|child| replaces(child) && sure(child) && !is_again(&sites.all[**child]))
-            .or_else(|| below.iter().rev().find(|child| replaces(child) && !is_again(&sites.all[**child])))
-            .or_else(|| below.iter().rev().find(|child| sure(child)))
-            .or_else(|| below.last());
-        match next {
-            Some(next) => at = *next,
-            None => break,
-        }
-    }
-    Some(at)
-}
-
-/// What is waited for below a site that does nothing else.
-fn stays_up(sites: &Sites<'_>, at: usize) -> Vec<usize> {
-    let waits = |child: &&usize| {
-        sites.all[**child].behaviours.iter().any(|behaviour| match &behaviour.kind {
-            lazaret_model::BehaviourKind::Process { argv, .. } => {
-                argv.first().is_some_and(|first| super::roles::base(first) == "sleep")
-            }
-            _ => false,
-        })
-    };
-    sites.all[at].below.iter().rev().find(waits).into_iter().copied().collect()
-}
-
-/// Whether a site starts something that is more than a helper.
-fn acts(site: &Site<'_>) -> bool {
-    site.behaviours.iter().any(|behaviour| match &behaviour.kind {
-        lazaret_model::BehaviourKind::Process { argv, .. } => {
-            let name = super::roles::base(argv.first().map_or("", String::as_str));
-            let args = argv.get(1..).unwrap_or_default();
-            !name.is_empty()
-                && !super::roles::looks(name, args)
-                && !super::roles::prepares(name)
-                && name != "rm"
-        }
-        _ => false,
-    })
-}
-
-/// Whether a site starts the script in which it stands once more.
-fn is_again(site: &Site<'_>) -> bool {
-    let Location::File { path, line: Some(_), .. } = site.place() else { return false };
-    let own = path.to_string();
-    site.behaviours.iter().any(|behaviour| match &behaviour.kind {
-        lazaret_model::BehaviourKind::Process { argv, image, .. } => {
-            image.as_deref() == Some(own.as_str())
-                || argv
-                    .first()
-                    .is_some_and(|first| matches!(first.as_str(), "$BASH_SOURCE" | "$0") || *first == own)
-        }
-        _ => false,
-    })
-}
-
 struct Walk<'w, 'a, 's> {
     teller: &'w mut Teller<'a>,
     sites: &'w Sites<'s>,
@@ -287,21 +160,15 @@ struct Walk<'w, 'a, 's> {
     depth: usize,
 }
 
-/// What steps stand under.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Block {
-    /// A block of the script.
-    Script(Under),
-    /// The time of a crontab's line, in words.
-    Time(String),
-}
-
 /// What is told of one site, with the blocks that it stands in.
-struct Told {
+pub struct Told {
     under: Vec<Block>,
-    deeds: Vec<Deed>,
-    places: Vec<String>,
-    may: bool,
+    /// What is told.
+    pub deeds: Vec<Deed>,
+    /// Where it stands.
+    pub places: Vec<String>,
+    /// Whether it may happen only.
+    pub may: bool,
 }
 
 impl Walk<'_, '_, '_> {
@@ -401,9 +268,15 @@ impl Walk<'_, '_, '_> {
                 let text = step.sentence.text();
                 text.starts_with("waits ") && !text.contains("stays up")
             };
-            let steps =
-                || deeds.iter().rposition(|deed| matches!(deed, Deed::Step(step, _) if !pauses(step)));
-            let at = steps().or_else(|| deeds.iter().rposition(|deed| matches!(deed, Deed::Step(..))));
+            // "And some more like it" is no sentence by itself.
+            let says = |step: &Step| step.mark != Mark::Aside;
+            let steps = || {
+                deeds
+                    .iter()
+                    .rposition(|deed| matches!(deed, Deed::Step(step, _) if !pauses(step) && says(step)))
+            };
+            let at = steps()
+                .or_else(|| deeds.iter().rposition(|deed| matches!(deed, Deed::Step(step, _) if says(step))));
             // What harms is told as that, and not as what the container is.
             let step = at.and_then(|at| match &mut deeds[at] {
                 Deed::Step(step, topic) if topic.is_none_or(|topic| topic >= Topic::Fetches) => Some(step),
@@ -448,27 +321,6 @@ fn in_background(teller: &Teller<'_>, site: &Site<'_>) -> bool {
     })
 }
 
-/// A crontab's line as the block in which its command stands.
-fn timed(place: &Location, text: &str) -> Vec<Block> {
-    let path = place.path().map(ToString::to_string).unwrap_or_default();
-    let jobs = match schedule::jobs(text, schedule::names_user(&path)) {
-        jobs if jobs.is_empty() => schedule::jobs(text, false),
-        jobs => jobs,
-    };
-    jobs.first().map_or_else(Vec::new, |job| vec![Block::Time(job.when.clone())])
-}
-
-/// The blocks that say something: conditions that paper cannot decide, loops, functions.
-fn relevant(under: &[Under], may: bool) -> Vec<Block> {
-    let says = |block: &Under| match block {
-        Under::If(_) | Under::Else(_) => may,
-        Under::Case(_, pattern) => may && !pattern.is_empty(),
-        Under::Loop(_) => true,
-        Under::Function(name) => !matches!(name.as_str(), "main" | "_main" | "start" | "run"),
-    };
-    under.iter().filter(|block| says(block)).cloned().map(Block::Script).collect()
-}
-
 /// Steps under their blocks, helpers folded.
 fn nest(told: Vec<Told>, depth: usize) -> Vec<Step> {
     let mut out = Vec::new();
@@ -503,270 +355,4 @@ fn nest(told: Vec<Told>, depth: usize) -> Vec<Step> {
     flush_run(&mut run, &mut out);
     flush_flat(&mut flat, &mut out);
     out
-}
-
-/// A block's heading over its steps. What is only housekeeping needs no heading of its own.
-fn headed(block: &Block, mut steps: Vec<Step>) -> Vec<Step> {
-    if steps.is_empty() {
-        return steps;
-    }
-    if let Block::Script(Under::Function(_)) = block
-        && steps.iter().filter(|step| step.mark != Mark::Aside).count() < 2
-    {
-        return steps;
-    }
-    let only_asides = steps.iter().all(|step| step.mark == Mark::Aside);
-    if only_asides && matches!(block, Block::Script(_)) {
-        return steps;
-    }
-    for step in &mut steps {
-        // The heading says it.
-        if matches!(block, Block::Script(Under::If(_) | Under::Else(_) | Under::Case(..))) {
-            step.may = false;
-        }
-    }
-    let mut step = Step::new(Mark::When, heading(block));
-    step.steps = steps;
-    vec![step]
-}
-
-fn heading(block: &Block) -> Sentence {
-    let under = match block {
-        Block::Script(under) => under,
-        Block::Time(when) => return say(when.clone()),
-    };
-    match under {
-        Under::If(condition) => condition_words(condition),
-        Under::Else(condition) => match common_test(condition, true) {
-            Some(words) => say("otherwise, ").then(words),
-            None => say("otherwise, not ").code(condition.clone()),
-        },
-        Under::Case(word, pattern) if pattern == "*" => say("for any other ").code(word.clone()),
-        Under::Case(word, pattern) => say("if ").code(word.clone()).say(" is ").code(pattern.clone()),
-        Under::Loop(text) => loop_words(text),
-        Under::Function(name) => say("in its function ").code(name.clone()),
-    }
-}
-
-fn loop_words(text: &str) -> Sentence {
-    let endless = ["while true", "while :", "while [ 1 ]", "while 1", "until false", "while [ true ]"];
-    if endless.contains(&text.trim_end_matches(';').trim()) {
-        return say("again and again, without end");
-    }
-    if let Some((name, values)) = text.strip_prefix("for ").and_then(|rest| rest.split_once(" in ")) {
-        return say("for each ").code(name).say(" of ").code(values);
-    }
-    say("again and again, ").code(text)
-}
-
-/// A condition, in words where it is one of the common tests.
-fn condition_words(condition: &str) -> Sentence {
-    common_test(condition, false).unwrap_or_else(|| say("if ").code(condition))
-}
-
-/// A common test in words; its opposite where `opposite`.
-fn common_test(condition: &str, opposite: bool) -> Option<Sentence> {
-    let inner = condition.trim().trim_start_matches('[').trim_end_matches(']').trim();
-    let inner = inner.strip_prefix("test ").unwrap_or(inner);
-    if ["&&", "||", " -a ", " -o ", ";", "|"].iter().any(|joint| inner.contains(joint)) {
-        return None;
-    }
-    let (holds, rest) = match inner.strip_prefix("! ") {
-        Some(rest) => (opposite, rest),
-        None => (!opposite, inner),
-    };
-    if inner.contains("$(id -u)") && inner.contains('0') && !inner.contains("!=") {
-        return Some(say(if holds { "if it runs as root" } else { "if it does not run as root" }));
-    }
-    let (test, what) = rest.split_once(' ')?;
-    let what = what.trim();
-    if what.is_empty() || what.contains(' ') && !what.starts_with('"') {
-        return None;
-    }
-    let what = what.trim_matches('"').to_owned();
-    let there = if holds { " is there" } else { " is not there" };
-    let set = |is: bool| if is { " is set" } else { " is not set" };
-    Some(match test {
-        "-f" | "-e" | "-r" | "-L" | "-S" => say("if the file ").code(what).say(there),
-        "-s" => {
-            say("if the file ").code(what).say(if holds { " is not empty" } else { " is empty or not there" })
-        }
-        "-d" => say("if the folder ").code(what).say(there),
-        "-x" => say("if the program ").code(what).say(there),
-        "-z" => say("if ").code(what).say(set(!holds)),
-        "-n" => say("if ").code(what).say(set(holds)),
-        _ => return None,
-    })
-}
-
-/// Folds helpers and housekeeping among steps of one block.
-fn fold(told: Vec<Told>) -> Vec<Step> {
-    let mut out: Vec<Step> = Vec::new();
-    let mut looks: Vec<String> = Vec::new();
-    let mut look_places: Vec<String> = Vec::new();
-    let mut look_at = None;
-    let mut paths: Vec<String> = Vec::new();
-    let mut path_places: Vec<String> = Vec::new();
-    let mut path_at = None;
-    let mut sure = false;
-    for one in told {
-        for deed in one.deeds {
-            match deed {
-                Deed::Step(step, _) => out.push(*step),
-                Deed::Look(name) => {
-                    look_at.get_or_insert(out.len());
-                    add(&mut looks, name);
-                    one.places.iter().for_each(|place| add(&mut look_places, place.clone()));
-                }
-                Deed::Prepare(of) => {
-                    path_at.get_or_insert(out.len());
-                    sure |= !one.may;
-                    of.into_iter()
-                        .filter(|path| path.len() > 1 && !path.contains('{'))
-                        .for_each(|path| add(&mut paths, path));
-                    one.places.iter().for_each(|place| add(&mut path_places, place.clone()));
-                }
-                Deed::Again(user) => {
-                    let mut sentence = say("starts itself once more");
-                    if let Some(user) = user {
-                        sentence = sentence.say(" as the user ").code(user);
-                    }
-                    let mut step = Step::new(Mark::Aside, sentence);
-                    step.places.clone_from(&one.places);
-                    out.push(step);
-                }
-            }
-        }
-    }
-    let mut inserted = 0;
-    if let Some(at) = path_at {
-        let mut step = helpers(Folded::Prepares, paths, &path_places);
-        step.may = !sure;
-        out.insert(at, step);
-        inserted = usize::from(look_at.is_some_and(|look| look >= at));
-    }
-    if let Some(at) = look_at {
-        out.insert(at + inserted, helpers(Folded::Looks, looks, &look_places));
-    }
-    out
-}
-
-/// Helpers of one kind in one line.
-fn helpers(kind: Folded, list: Vec<String>, places: &[String]) -> Step {
-    let words = match kind {
-        Folded::Looks => "looks around with ",
-        Folded::Prepares if list.is_empty() => "prepares its files and folders",
-        Folded::Prepares => "prepares its files and folders: ",
-    };
-    let mut sentence = say(words).list(list.iter().take(NAMED).cloned());
-    if list.len() > NAMED {
-        sentence = sentence.say(format!(" and {} more", list.len() - NAMED));
-    }
-    let mut step = Step::new(Mark::Aside, sentence);
-    step.places = spans(places);
-    step.folded = Some((kind, list));
-    step
-}
-
-fn add(list: &mut Vec<String>, item: String) {
-    if !list.contains(&item) {
-        list.push(item);
-    }
-}
-
-/// Lines of one file as one place: `/a.sh:3, 5-9`.
-fn spans(places: &[String]) -> Vec<String> {
-    let mut out: Vec<(String, Vec<u32>)> = Vec::new();
-    for place in places {
-        // A line, or lines that were joined before.
-        let numbers = |lines: &str| lines.split('-').map(str::parse).collect::<Result<Vec<u32>, _>>().ok();
-        let (file, of) = match place.rsplit_once(':').and_then(|(file, lines)| Some((file, numbers(lines)?)))
-        {
-            Some((file, lines)) => (file.to_owned(), lines),
-            None => (place.clone(), Vec::new()),
-        };
-        match out.iter_mut().find(|(known, _)| *known == file) {
-            Some((_, lines)) => lines.extend(of),
-            None => out.push((file, of)),
-        }
-    }
-    out.into_iter()
-        .map(|(file, mut lines)| {
-            lines.sort_unstable();
-            match (lines.first(), lines.last()) {
-                (Some(first), Some(last)) if first != last => format!("{file}:{first}-{last}"),
-                (Some(first), _) => format!("{file}:{first}"),
-                _ => file,
-            }
-        })
-        .collect()
-}
-
-/// Helpers of one kind among the steps of one block, told once: where in between they look does
-/// not matter.
-fn hoist(steps: &mut Vec<Step>) {
-    for kind in [Folded::Looks, Folded::Prepares] {
-        let is = |step: &Step| step.folded.as_ref().is_some_and(|(other, _)| *other == kind);
-        if steps.iter().filter(|step| is(step)).count() < 2 {
-            continue;
-        }
-        let mut list = Vec::new();
-        let mut places = Vec::new();
-        let mut may = true;
-        for step in steps.iter().filter(|step| is(step)) {
-            step.folded.iter().flat_map(|(_, list)| list).for_each(|name| add(&mut list, name.clone()));
-            places.extend(step.places.iter().cloned());
-            may &= step.may;
-        }
-        let mut joined = helpers(kind, list, &places);
-        joined.may = may;
-        let mut joined = Some(joined);
-        steps.retain_mut(|step| {
-            if !is(step) {
-                return true;
-            }
-            match joined.take() {
-                Some(joined) => {
-                    *step = joined;
-                    true
-                }
-                None => false,
-            }
-        });
-    }
-    for step in steps {
-        hoist(&mut step.steps);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn common_tests_are_said_in_words_and_others_are_quoted() {
-        for (test, said, opposite) in [
-            ("[ -f /a ]", "if the file /a is there", "if the file /a is not there"),
-            ("[ ! -d \"$X\" ]", "if the folder $X is not there", "if the folder $X is there"),
-            ("[ -z \"$A\" ]", "if $A is not set", "if $A is set"),
-            ("[[ -n $A ]]", "if $A is set", "if $A is not set"),
-            ("[ \"$(id -u)\" = '0' ]", "if it runs as root", "if it does not run as root"),
-        ] {
-            assert_eq!(condition_words(test).text(), said, "{test}");
-            assert_eq!(
-                common_test(test, true).map(|words| words.text()).as_deref(),
-                Some(opposite),
-                "{test}"
-            );
-        }
-        for test in ["[ a = b ]", "[ -f a ] && [ -f b ]", "command -v x", "", "[", "! "] {
-            assert_eq!(common_test(test, false), None, "{test}");
-        }
-    }
-
-    #[test]
-    fn places_of_one_file_are_told_as_a_span() {
-        let of = |places: &[&str]| spans(&places.iter().map(|p| (*p).to_owned()).collect::<Vec<_>>());
-        assert_eq!(of(&["/a:3", "/a:9", "/b:1", "/a:5-12", "CMD"]), ["/a:3-12", "/b:1", "CMD"]);
-    }
 }

@@ -4,10 +4,14 @@
 //! [`tell`] is pure: a report in, a story out. Renderers know nothing of behaviours; they know
 //! chapters, steps, marks and sentences. Text in a story is raw; each renderer neutralises it.
 
+mod block;
 mod deed;
+mod folded;
 mod host;
 mod identity;
+mod main_site;
 mod minute;
+mod own;
 mod past;
 mod place;
 mod roles;

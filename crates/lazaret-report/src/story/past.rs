@@ -166,6 +166,9 @@ const SETTINGS: &[&str] = &[
     "ONBUILD",
 ];
 
+/// What stands in the history of builders that record the shell alone (`umoci`, `buildah commit`).
+const SHELLS: &[&str] = &["/bin/sh", "/bin/bash", "/bin/ash", "sh", "bash"];
+
 impl<'a> Instruction<'a> {
     fn read(created_by: &'a str) -> Self {
         let text = created_by.trim();
@@ -226,6 +229,9 @@ impl<'a> Instruction<'a> {
                 say(if from.len() > 60 { "copied files to " } else { "copied " })
                     .then(if from.len() > 60 { Sentence::default() } else { say("").code(from).say(" to ") })
                     .code(to)
+            }
+            "" if SHELLS.contains(&self.rest) => {
+                say("ran commands that the builder did not write down, in ").code(rest)
             }
             "" => say("did ").code(rest),
             word => say("set ").code(format!("{word} {rest}")),
@@ -301,6 +307,7 @@ mod tests {
             ("/bin/sh -c #(nop) ADD file:0123abcd in / ", "copied a file to /"),
             ("COPY --chown=1:1 a.sh b.sh /usr/bin/ # buildkit", "copied a.sh b.sh to /usr/bin/"),
             ("bazel build ...", "did bazel build ..."),
+            ("/bin/sh", "ran commands that the builder did not write down, in /bin/sh"),
         ] {
             assert_eq!(words(step), said, "{step}");
         }

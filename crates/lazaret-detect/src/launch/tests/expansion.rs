@@ -40,6 +40,21 @@ fn parameters_are_cut_replaced_and_measured() {
 }
 
 #[test]
+fn a_value_made_of_several_variables_is_one_word() {
+    each(&[
+        ("A=/x; C=/z; C=$C:$A/bin/t.jar; p $C", "run p /z:/x/bin/t.jar"),
+        ("C=/z\nif [ -r /q ]; then C=$C:$HOME/a; else C=$C:$HOME/b; fi; p ok", "run p ok"),
+        ("A=1 B=$A:$HOME/x p ok", "run p ok"),
+    ]);
+    let path = Fixture::new()
+        .file("entry.sh", "A=/x\nPATH=$PATH:$A/bin\nexport B=$B:$A/bin\np ok", 0o755)
+        .start(&["/entry.sh"], &[])
+        .follow();
+    let run: Vec<String> = lines(&path).into_iter().filter(|line| line.starts_with("run ")).collect();
+    assert_eq!(run, ["run /entry.sh", "run p ok"]);
+}
+
+#[test]
 fn noise_in_a_command_is_taken_away() {
     for script in [
         "c''url -V",
