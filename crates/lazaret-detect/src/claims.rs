@@ -73,8 +73,7 @@ impl Claims {
     pub fn of(image: &Image) -> Self {
         let mut texts = Vec::new();
         // A path on this disk says nothing about what the maker calls the image.
-        let local = ["oci:", "docker-archive:", "oci-archive:", "dir:"];
-        if !local.iter().any(|scheme| image.pinned.repository.starts_with(scheme)) {
+        if !image.pinned.is_on_disk() {
             texts.push(image.pinned.repository.to_lowercase());
         }
         // A layout's reference name is the maker's own name for it.

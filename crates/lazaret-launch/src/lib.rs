@@ -7,6 +7,7 @@
 //! (a build context, an `env_file`) comes through [`Beside`].
 
 mod beside;
+mod builds;
 mod command;
 mod compose;
 mod dockerfile;
@@ -18,6 +19,7 @@ mod variables;
 mod yaml;
 
 pub use beside::{Beside, Nothing};
+pub use builds::read_with_builds;
 pub use command::{command, command_line};
 pub use compose::compose;
 pub use dockerfile::{BuildArguments, dockerfile};

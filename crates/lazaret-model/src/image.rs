@@ -17,6 +17,17 @@ pub struct PinnedRef {
     pub digest: Digest,
 }
 
+impl PinnedRef {
+    /// Whether the name is a place on this machine's disk. Such a name says nothing about what
+    /// the image's maker calls it.
+    pub fn is_on_disk(&self) -> bool {
+        let schemes = ["oci:", "oci-dir:", "oci-archive:", "docker-archive:", "dir:", "lab:"];
+        // No name of a registry begins so (distribution-spec, pulling manifests).
+        self.repository.starts_with(['/', '.', '~'])
+            || schemes.iter().any(|scheme| self.repository.starts_with(scheme))
+    }
+}
+
 impl fmt::Display for PinnedRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{}", self.repository, self.digest)

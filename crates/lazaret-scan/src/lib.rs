@@ -5,6 +5,7 @@
 //! and small contents come back.
 
 mod base;
+mod beside;
 mod conclude;
 mod error;
 mod ignore;
@@ -14,6 +15,7 @@ mod scanner;
 mod source;
 mod worker;
 
+pub use beside::Folder;
 pub use conclude::conclude;
 pub use error::ScanError;
 pub use ignore::{DEFAULT_IGNORE_FILE, IgnoreError, IgnoreList};

@@ -41,10 +41,11 @@ pub(crate) fn claims(image: &Image) -> Vec<Claim> {
 
 /// Names that the image goes by in a registry.
 fn names(image: &Image) -> Vec<String> {
-    let local =
-        ["oci:", "oci-archive:", "docker-archive:", "dir:", "docker:", "podman:", "containerd:", "lab:"];
+    let daemons = ["docker:", "podman:", "containerd:"];
     let repository = &image.pinned.repository;
-    let is_local = local.iter().any(|scheme| repository.starts_with(scheme)) || !repository.contains('/');
+    let is_local = image.pinned.is_on_disk()
+        || daemons.iter().any(|scheme| repository.starts_with(scheme))
+        || !repository.contains('/');
     let mut names: Vec<String> = Vec::new();
     if !is_local {
         names.push(repository.clone());

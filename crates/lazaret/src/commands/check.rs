@@ -5,11 +5,10 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use lazaret_launch::{Beside, BuildArguments, NamedImage, Plan, PlannedImage, TextKind};
+use lazaret_launch::{NamedImage, Plan, TextKind};
 use lazaret_model::{ImageRef, LaunchForm, Report, visible};
-use lazaret_scan::Scanner;
+use lazaret_scan::{Folder, Scanner};
 
-use super::beside::Folder;
 use super::scan::{Wanted, chain, ignore_list, ignored, outputs, settings, write};
 use crate::args::{CheckArgs, CheckKind};
 use crate::exit::Exit;
@@ -161,45 +160,6 @@ fn read(file: &Path, kind: Option<CheckKind>) -> Result<Checked> {
         CheckKind::Kubernetes => TextKind::Kubernetes,
         CheckKind::Command => TextKind::Command,
     });
-    let mut plan = lazaret_launch::read(&name, &text, kind, &folder)?;
-    builds(&mut plan, &name, &folder);
+    let plan = lazaret_launch::read_with_builds(&name, &text, kind, &folder)?;
     Ok(Checked { name, plan })
-}
-
-/// Reads the Dockerfiles from which services are built, where they stand in the folder: the
-/// service is then judged over what its Dockerfile makes.
-fn builds(plan: &mut Plan, name: &str, folder: &Folder) {
-    for at in 0..plan.containers.len() {
-        let PlannedImage::Build { context, dockerfile, inline, target, args, .. } =
-            plan.containers[at].image.clone()
-        else {
-            continue;
-        };
-        let place = plan.containers[at].place.clone();
-        let context = context.trim_start_matches("./").trim_end_matches('/');
-        let inside = if matches!(context, "" | ".") { None } else { Some(folder.inner(context)) };
-        let beside = inside.as_ref().unwrap_or(folder);
-        let file = dockerfile.unwrap_or_else(|| "Dockerfile".to_owned());
-        let text = match inline {
-            Some(text) => Some(text),
-            None => beside.read(&file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
-        };
-        let parent = Path::new(name).parent().unwrap_or(Path::new("")).join(context).join(&file);
-        let shown = parent.display().to_string();
-        let Some(text) = text else {
-            let what = format!("{shown}, from which it is built, cannot be read");
-            plan.notes.push(lazaret_launch::Note { place, what, matters: false });
-            continue;
-        };
-        let made = lazaret_launch::dockerfile(&text, &shown, &BuildArguments { target, args }, beside);
-        for reference in made.references {
-            plan.references.push(NamedImage { container: None, ..reference });
-        }
-        plan.notes.extend(made.notes);
-        if let Some(stage) = made.containers.into_iter().next() {
-            plan.containers[at].image = stage.image.clone();
-            let name = format!("{} (build)", plan.containers[at].name);
-            plan.containers.push(lazaret_launch::PlannedContainer { name, ..stage });
-        }
-    }
 }

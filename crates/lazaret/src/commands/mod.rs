@@ -1,5 +1,4 @@
 mod base;
-mod beside;
 mod check;
 mod completion;
 mod diff;

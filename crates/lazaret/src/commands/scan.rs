@@ -6,10 +6,10 @@ use anyhow::{Context, Result, bail};
 use lazaret_model::{Budget, ImageRef, Launch, RegistryRef, Report, visible};
 use lazaret_report::{Format, Options};
 use lazaret_scan::{
-    ClientOptions, CredentialFiles, DEFAULT_IGNORE_FILE, IgnoreList, Login, Scanner, Settings, WorkerConfig,
+    ClientOptions, CredentialFiles, DEFAULT_IGNORE_FILE, Folder, IgnoreList, Login, Scanner, Settings,
+    WorkerConfig,
 };
 
-use super::beside::Folder;
 use crate::args::{BudgetArgs, ColorWhen, JudgeArgs, OutputArgs, ScanArgs, SourceArgs};
 use crate::exit::Exit;
 use crate::paths;

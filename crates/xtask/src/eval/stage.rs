@@ -1,5 +1,5 @@
 //! A case as an image: a script becomes the entry point of a minimal one, a binary is started at
-//! an innocent path.
+//! an innocent path, and a file that says how images are built or run is what it says.
 
 use std::fs;
 use std::path::Path;
@@ -7,9 +7,11 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use lazaret_detect::{Pack, Weight, try_recipe, weight};
+use lazaret_detect::{Pack, Weight, judge_plan, try_recipe, weight};
+use lazaret_launch::TextKind;
 use lazaret_model::{Behaviour, BehaviourKind, EntryPath, FileKind, ImageReport, Outcome};
 use lazaret_recipe::{Recipe, RecipeFile, RecipeLayer};
+use lazaret_scan::Folder;
 use serde_json::Value;
 
 use super::manifest::{Case, Kind};
@@ -84,13 +86,15 @@ impl<'a> Stage<'a> {
 
     /// Judges one case; the time is that of judging alone.
     pub fn judge(&self, case: &Case) -> Result<(Judged, Duration)> {
-        match case.kind {
-            Kind::Image => return self.whole(&["scan"], &case.file),
-            // The images that a file names are other people's and not the case.
-            Kind::Dockerfile | Kind::Compose | Kind::Kubernetes => {
-                return self.whole(&["check", "--offline", "--kind", case.kind.word()], &case.file);
-            }
-            Kind::Script | Kind::Binary => {}
+        let text = match case.kind {
+            Kind::Image => return self.whole(&case.file),
+            Kind::Dockerfile => Some(TextKind::Dockerfile),
+            Kind::Compose => Some(TextKind::Compose),
+            Kind::Kubernetes => Some(TextKind::Kubernetes),
+            Kind::Script | Kind::Binary => None,
+        };
+        if let Some(kind) = text {
+            return self.text(&case.file, kind);
         }
         let bytes = fs::read(&case.file).with_context(|| format!("cannot read {}", case.file.display()))?;
         let name = case.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -126,15 +130,31 @@ impl<'a> Stage<'a> {
         recipe
     }
 
-    /// A whole image, or a file that says how images are built or run, by the whole program.
-    fn whole(&self, verb: &[&str], path: &Path) -> Result<(Judged, Duration)> {
+    /// A file that says how images are built or run, as `lazaret check --offline` judges it: with
+    /// what stands beside it, and without the images that it names, which are other people's.
+    fn text(&self, path: &Path, kind: TextKind) -> Result<(Judged, Duration)> {
+        let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let folder = Folder::of(path.parent().unwrap_or(Path::new(".")));
+        let begun = Instant::now();
+        let text = String::from_utf8_lossy(&bytes);
+        let plan = match lazaret_launch::read_with_builds(&name, &text, Some(kind), &folder) {
+            Ok(plan) => plan,
+            Err(error) => return Ok((Judged::Not(error.to_string()), begun.elapsed())),
+        };
+        let reports = judge_plan(self.pack, &plan, &name);
+        let took = begun.elapsed();
+        Ok((all_told(reports.iter().map(|(_, report)| report)), took))
+    }
+
+    /// A whole image, by the whole program.
+    fn whole(&self, path: &Path) -> Result<(Judged, Duration)> {
         if !self.program.exists() {
             bail!("{} is not there: cargo build --release first", self.program.display());
         }
         let begun = Instant::now();
         let output = Command::new(self.program)
-            .args(verb)
-            .args(["--no-store", "-q", "-f", "json"])
+            .args(["scan", "--no-store", "-q", "-f", "json"])
             .arg(path)
             .stdin(Stdio::null())
             .output()
@@ -203,18 +223,31 @@ fn interpreter(name: &str, bytes: &[u8]) -> &'static [&'static str] {
 }
 
 fn told(report: &ImageReport) -> Judged {
-    let findings = report.findings.iter().map(|finding| Told {
+    all_told(std::iter::once(report))
+}
+
+/// Several reports on one case: the worst verdict, and all that was found.
+fn all_told<'r>(reports: impl Iterator<Item = &'r ImageReport>) -> Judged {
+    let mut outcome = Outcome::Clean;
+    let (mut all_findings, mut gaps, mut behaviours) = (Vec::new(), Vec::new(), Vec::new());
+    for report in reports {
+        if report.verdict.outcome.rank() > outcome.rank() {
+            outcome = report.verdict.outcome;
+        }
+        all_findings.extend(findings_told(report));
+        gaps.extend(report.gaps.iter().filter(|gap| gap.matters).map(ToString::to_string));
+        behaviours.extend(report.behaviours.iter().map(line));
+    }
+    Judged::Told { outcome, findings: all_findings, gaps, behaviours }
+}
+
+fn findings_told(report: &ImageReport) -> impl Iterator<Item = Told> + '_ {
+    report.findings.iter().map(|finding| Told {
         rule: finding.rule.id.clone(),
         attack: finding.rule.attack.clone(),
         severity: finding.severity.to_string(),
         counts: weight(finding) > Weight::None,
-    });
-    Judged::Told {
-        outcome: report.verdict.outcome,
-        findings: findings.collect(),
-        gaps: report.gaps.iter().filter(|gap| gap.matters).map(ToString::to_string).collect(),
-        behaviours: report.behaviours.iter().map(line).collect(),
-    }
+    })
 }
 
 /// A behaviour as one line.

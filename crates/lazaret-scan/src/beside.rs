@@ -24,11 +24,6 @@ impl Folder {
         Self { root: fs::canonicalize(path).ok().filter(|p| p.is_dir()) }
     }
 
-    /// A folder in it.
-    pub fn inner(&self, name: &str) -> Self {
-        Self { root: self.find(name).filter(|path| path.is_dir()) }
-    }
-
     /// The path of a name, where it is inside.
     fn find(&self, name: &str) -> Option<PathBuf> {
         let root = self.root.as_ref()?;
