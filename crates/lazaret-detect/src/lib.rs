@@ -40,7 +40,7 @@ pub use case::{Case, LayerInput};
 pub use checks::{CHECKS, Check};
 pub use claims::Claims;
 pub use contents::Contents;
-pub use deception::{compare_base, compare_platforms};
+pub use deception::{claimed_base, compare_base, compare_platforms};
 pub use examiner::{ByteScan, Examined, Examiner};
 pub use example::{ExampleProblem, check_examples};
 pub use inspect::{Inspected, Inspection, Inspector};

@@ -550,7 +550,14 @@ fn origin(report: &Report, options: &Options) -> Markup {
                         div.small { code.copy { (other.digest) } }
                     }
                 }
-                dt { "Rules" } dd { (visible(&report.rules_version)) }
+                @for image in &report.images {
+                    @if let Some(base) = words::built_on(image) { dt { "Built on" } dd { (base) } }
+                }
+                dt { "Rules" }
+                dd {
+                    (visible(&report.rules_version))
+                    @for pack in &report.rule_packs { div.small { (words::rule_pack(pack)) } }
+                }
                 @if !options.reproducible { dt { "Took" } dd { (words::duration(report.timing.total_ms)) } }
             }
         }

@@ -152,6 +152,14 @@ impl Page {
         if !report.verdict.would_change.is_empty() {
             self.add(&format!("What would change it: {}\n\n", escape(&report.verdict.would_change)));
         }
+        let mut bases: Vec<String> = report.images.iter().filter_map(words::built_on).collect();
+        bases.dedup();
+        for base in bases {
+            self.add(&format!("Built on {}\n\n", escape(&base)));
+        }
+        for pack in &report.rule_packs {
+            self.add(&format!("Rules of {}\n\n", escape(&words::rule_pack(pack))));
+        }
         self.add(&format!(
             "<sub>{} · {} · rules {}</sub>\n",
             escape(&report.pinned.to_string()),

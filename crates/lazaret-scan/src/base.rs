@@ -1,6 +1,9 @@
 //! Bases that a person trusts: recorded once, compared with every image.
 
-use lazaret_model::{ImageRef, TrustedBase};
+use std::collections::BTreeSet;
+
+use lazaret_model::{Digest, ImageRef, TrustedBase};
+use lazaret_oci::ResolvedImage;
 use time::OffsetDateTime;
 
 use crate::source::Source;
@@ -57,6 +60,18 @@ impl Scanner {
             Some(store) => Ok(store.bases().await?),
             None => Ok(Vec::new()),
         }
+    }
+
+    /// What the store knows of the bases that these images name by digest.
+    pub(crate) async fn seen_bases(&self, images: &[ResolvedImage]) -> Result<Vec<TrustedBase>, ScanError> {
+        let Some(store) = self.store() else { return Ok(Vec::new()) };
+        let claimed: BTreeSet<Digest> =
+            images.iter().filter_map(|one| lazaret_detect::claimed_base(&one.image.config)).collect();
+        let mut seen = Vec::new();
+        for digest in &claimed {
+            seen.extend(store.seen(digest).await?);
+        }
+        Ok(seen)
     }
 
     async fn open(&self, reference: &ImageRef) -> Result<(Source, Vec<lazaret_oci::Resolved>), ScanError> {

@@ -178,7 +178,8 @@ impl Scanner {
             total_ms: u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX),
         };
         let bases = self.bases().await?;
-        let key = self.judge_key(&pinned, &bases);
+        let seen = self.seen_bases(&images).await?;
+        let key = self.judge_key(&pinned, &bases, &seen);
         let store = self.store.as_ref().filter(|_| launch.is_none());
         if let Some(store) = store
             && let Some(mut report) = store.report(&pinned.digest, &key).await?
@@ -204,7 +205,7 @@ impl Scanner {
             complete &= whole;
         }
         for image in &mut judged {
-            lazaret_detect::compare_base(image, &bases);
+            lazaret_detect::compare_base(image, &bases, &seen);
         }
         lazaret_detect::compare_platforms(&mut judged);
         let verdict = worst(&judged);
@@ -291,7 +292,7 @@ impl Scanner {
     }
 
     /// Names everything that a verdict depends on besides the bytes of the image.
-    fn judge_key(&self, pinned: &PinnedRef, bases: &[TrustedBase]) -> String {
+    fn judge_key(&self, pinned: &PinnedRef, bases: &[TrustedBase], seen: &[TrustedBase]) -> String {
         let mut hasher = blake3::Hasher::new();
         let budget = &self.settings.budget;
         for part in [
@@ -302,6 +303,8 @@ impl Scanner {
             pinned.tag.as_deref().unwrap_or_default(),
             &format!("{budget:?} {:?}", self.settings.platforms),
             &format!("{bases:?}"),
+            // When it was seen changes nothing.
+            &format!("{:?}", seen.iter().map(|base| (&base.manifest, &base.diff_ids)).collect::<Vec<_>>()),
         ] {
             hasher.update(&(part.len() as u64).to_le_bytes());
             hasher.update(part.as_bytes());

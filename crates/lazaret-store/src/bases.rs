@@ -1,10 +1,12 @@
 //! Bases that a person trusts, with the chains of their layers.
 
-use lazaret_model::{Digest, TrustedBase};
+use lazaret_model::{Digest, ImageReport, Report, TrustedBase};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use time::OffsetDateTime;
 
-use crate::{Store, StoreError};
+use crate::reports::form;
+use crate::{Store, StoreError, codec};
 
 impl Store {
     /// Records a base. One that is recorded already keeps the day of its first time.
@@ -44,6 +46,49 @@ impl Store {
         .await
         .map_err(|e| self.failed(e))?;
         rows.iter().map(|row| self.base(row)).collect()
+    }
+
+    /// The images with this digest, of the index or of a platform's manifest, that were judged with
+    /// all their layers read: what a digest stands for is a fact, whoever names it.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub async fn seen(&self, digest: &Digest) -> Result<Vec<TrustedBase>, StoreError> {
+        let wanted = digest.to_string();
+        let found: Option<(Vec<u8>, i64)> = sqlx::query_as(
+            "SELECT body, stored_at FROM reports WHERE form = ?1 AND \
+             (root = ?2 OR root IN (SELECT root FROM images WHERE manifest = ?2)) ORDER BY id DESC LIMIT 1",
+        )
+        .bind(form())
+        .bind(&wanted)
+        .fetch_optional(&mut *self.connection().await)
+        .await
+        .map_err(|e| self.failed(e))?;
+        let Some((body, at)) = found else { return Ok(Vec::new()) };
+        let Some(report) = codec::from_named::<Report>(&body) else { return Ok(Vec::new()) };
+        let recorded = OffsetDateTime::from_unix_timestamp(at).map(|time| time.date().to_string());
+        let recorded = recorded.unwrap_or_default();
+        let name = match &report.pinned.tag {
+            Some(tag) => format!("{}:{tag}", report.pinned.repository),
+            None => report.pinned.repository.clone(),
+        };
+        let one = |image: ImageReport| {
+            let meant = report.pinned.digest == *digest || image.image.manifest == *digest;
+            let whole = image.coverage.layers_read >= image.coverage.layers;
+            let chain: Option<Vec<Digest>> =
+                image.image.layers.into_iter().map(|layer| layer.diff_id).collect();
+            let diff_ids = chain.filter(|chain| meant && whole && !chain.is_empty())?;
+            Some(TrustedBase {
+                name: name.clone(),
+                root: report.pinned.digest.clone(),
+                manifest: image.image.manifest,
+                platform: image.image.platform,
+                diff_ids,
+                recorded: recorded.clone(),
+            })
+        };
+        Ok(report.images.into_iter().filter_map(one).collect())
     }
 
     /// Forgets every base of this name. Says how many there were.

@@ -75,6 +75,7 @@ impl Store {
     }
 }
 
-fn form() -> String {
+/// The form in which reports are stored now.
+pub(crate) fn form() -> String {
     format!("{REPORT_VERSION}.{FACTS_VERSION}")
 }

@@ -100,8 +100,11 @@ pub struct ScanArgs {
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
     /// The image, in any form that `lazaret scan` takes.
-    #[arg(required = true, value_name = "REF")]
+    #[arg(required_unless_present = "run_as", value_name = "REF")]
     pub references: Vec<String>,
+    /// How the image is run: the words of `docker run …` in one argument, as for `lazaret scan`.
+    #[arg(long = "as", value_name = "WORDS")]
+    pub run_as: Option<String>,
 
     /// Form: text, markdown, json (events, one a line) or html.
     #[arg(short, long, default_value = "text")]

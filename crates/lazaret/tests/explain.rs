@@ -50,6 +50,23 @@ const WALLET: &str = "what it earns goes to the wallet xmr:4";
 const DOOR: &str = "downloads http://203.0.113.66:8220/logo3.jpg and runs whatever comes back";
 
 #[test]
+fn an_image_is_told_as_it_is_run_and_then_its_mounts_are_no_guess() {
+    let place = Place::new();
+    let words = "docker run --privileged -v /etc:/mnt/etc:rw -v data:/data x";
+    let said = place.run_with(&["explain", "-q", "--as", words, "lab:lineup/cron"], &[("COLUMNS", "160")]);
+    tells(
+        &flat(&said.out),
+        &[
+            "Privileged: it has all rights of root on the host, and its devices",
+            "The host's /etc is mounted at /mnt/etc",
+            "The volume data is mounted at /data",
+            "writes /mnt/etc/cron.d/sysupdate: the host's /etc/cron.d/sysupdate",
+        ],
+    );
+    assert!(!said.out.contains("as this image expects"), "{}", said.out);
+}
+
+#[test]
 fn a_schedule_on_the_host_is_told_with_the_hosts_path_and_with_what_it_does() {
     tells(
         &story("lab:lineup/cron"),

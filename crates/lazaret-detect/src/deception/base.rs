@@ -1,8 +1,8 @@
 //! Whether an image is built on the base that it claims.
 
 use lazaret_model::{
-    BuiltOn, Class, Confidence, Digest, Evidence, Finding, ImageReport, Location, Reach, RegistryRef, Rule,
-    Severity, TrustedBase,
+    BuiltOn, Class, Confidence, Digest, Evidence, Finding, ImageConfig, ImageReport, Location, Reach,
+    RegistryRef, Rule, Severity, TrustedBase,
 };
 
 use crate::policy;
@@ -14,9 +14,9 @@ const DIGEST: &str = "org.opencontainers.image.base.digest";
 fn rule() -> Rule {
     Rule {
         id: "stealth/false-base".into(),
-        title: "claim a trusted base that it is not built on".into(),
-        explanation: "The image names a base by name and digest. That base is recorded here as trusted, and the \
-            layers of this image are not the base's. Either the base was joined with what is above it by whoever \
+        title: "claim a base that it is not built on".into(),
+        explanation: "The image names a base by name and digest. What has that digest is known here, recorded as \
+            trusted or judged before, and the layers of this image are not the base's. Either the base was joined with what is above it by whoever \
             built the image, or the label is there to borrow trust. Ask its maker, or build it anew."
             .into(),
         class: Class::Malware,
@@ -27,13 +27,23 @@ fn rule() -> Rule {
     }
 }
 
-/// Says in `report` which recorded base the image is built on. Where it names a base by name and
-/// digest that is recorded, and whose layers are not its own, that is a finding, and the verdict
-/// follows.
+/// The digest of the base that an image names by a label, where it names one.
+pub fn claimed_base(config: &ImageConfig) -> Option<Digest> {
+    label(config, DIGEST)?.parse().ok()
+}
+
+fn label<'c>(config: &'c ImageConfig, name: &str) -> Option<&'c str> {
+    config.labels.iter().find(|(label, _)| label == name).map(|(_, value)| value.as_str())
+}
+
+/// Says in `report` which recorded base the image is built on. Where it names a base whose layers
+/// are known and are not its own, that is a finding, and the verdict follows. Known is what is
+/// recorded under that name and digest, and what was `seen` before with that digest, under
+/// whichever name.
 ///
 /// Nothing is said of an image whose layers were not all read: only a layer that was read is known
 /// to be what its digest says.
-pub fn compare_base(report: &mut ImageReport, bases: &[TrustedBase]) {
+pub fn compare_base(report: &mut ImageReport, bases: &[TrustedBase], seen: &[TrustedBase]) {
     let image = &report.image;
     let chain: Option<Vec<&Digest>> = image.layers.iter().map(|layer| layer.diff_id.as_ref()).collect();
     let whole = report.coverage.layers_read >= report.coverage.layers;
@@ -49,19 +59,15 @@ pub fn compare_base(report: &mut ImageReport, bases: &[TrustedBase]) {
         layers: base.diff_ids.len(),
     });
 
-    let label = |name: &str| {
-        image.config.labels.iter().find(|(label, _)| label == name).map(|(_, value)| value.as_str())
-    };
-    let (Some(name), Some(digest)) = (label(NAME), label(DIGEST).and_then(|d| d.parse::<Digest>().ok()))
-    else {
+    let (Some(name), Some(digest)) = (label(&image.config, NAME), claimed_base(&image.config)) else {
         return;
     };
-    let named = |base: &&TrustedBase| {
+    let is_it = |base: &&TrustedBase| {
         (base.root == digest || base.manifest == digest)
-            && one_name(&base.name) == one_name(name)
             && (base.platform.is_none() || base.platform == image.platform)
     };
-    let claimed: Vec<&TrustedBase> = bases.iter().filter(named).collect();
+    let named = |base: &&TrustedBase| one_name(&base.name) == one_name(name);
+    let claimed: Vec<&TrustedBase> = bases.iter().filter(named).chain(seen).filter(is_it).collect();
     let Some(first) = claimed.first().filter(|_| !claimed.iter().any(|base| is_base(base))) else { return };
     let message = format!("it claims to be built on {name}, and its lowest layers are not that base's");
     let claim = Evidence::at(Location::Config(format!("Labels.{NAME}")), "names its base")
@@ -134,7 +140,7 @@ mod tests {
             "debian:12",
             &format!("{BASE}LAYER COPY app /app # buildkit\nELF /app 0755\n    x\n"),
         ));
-        compare_base(&mut report, &[recorded()]);
+        compare_base(&mut report, &[recorded()], &[]);
         let base = report.base.unwrap();
         assert_eq!(
             (base.name.as_str(), base.layers, base.recorded.as_str()),
@@ -148,10 +154,26 @@ mod tests {
         let other =
             "FILE /etc/os-release\n    ID=other\nLAYER COPY app /app # buildkit\nELF /app 0755\n    x\n";
         let mut report = judged(&claiming("debian:12", other));
-        compare_base(&mut report, &[recorded()]);
+        compare_base(&mut report, &[recorded()], &[]);
         assert_eq!(report.base, None);
         assert_eq!(report.verdict.outcome, Outcome::Suspicious);
         assert_eq!(report.findings[0].rule.id, "stealth/false-base");
+    }
+
+    #[test]
+    fn what_was_seen_under_another_name_is_known_by_its_digest() {
+        let other =
+            "FILE /etc/os-release\n    ID=other\nLAYER COPY app /app # buildkit\nELF /app 0755\n    x\n";
+        let seen = TrustedBase { name: "mirror.example/debian:12".to_owned(), ..recorded() };
+        let mut report = judged(&claiming("debian:12", other));
+        compare_base(&mut report, &[], std::slice::from_ref(&seen));
+        assert_eq!(report.findings[0].rule.id, "stealth/false-base");
+
+        let honest = format!("{BASE}LAYER COPY app /app # buildkit\nELF /app 0755\n    x\n");
+        let mut report = judged(&claiming("debian:12", &honest));
+        compare_base(&mut report, &[], &[seen]);
+        assert!(report.findings.is_empty(), "{:?}", report.findings);
+        assert_eq!(report.base, None, "seen is not trusted");
     }
 
     #[test]
@@ -165,14 +187,14 @@ mod tests {
             ("debian:12", other, vec![TrustedBase { platform: "linux/s390x".parse().ok(), ..recorded() }]),
         ] {
             let mut report = judged(&claiming(name, text));
-            compare_base(&mut report, &bases);
+            compare_base(&mut report, &bases, &[]);
             assert_eq!(report.verdict.outcome, Outcome::Clean, "{name}");
             assert!(report.findings.is_empty());
         }
         // Joined into one layer, it is told and accuses nobody.
         let mut joined =
             judged(&claiming("debian:12", "FILE /etc/os-release\n    ID=debian\nELF /app 0755\n    x\n"));
-        compare_base(&mut joined, &[recorded()]);
+        compare_base(&mut joined, &[recorded()], &[]);
         assert_eq!((joined.findings.len(), joined.verdict.outcome), (1, Outcome::Clean));
     }
 }

@@ -10,7 +10,7 @@ mod look_alike;
 mod official;
 mod platforms;
 
-pub use base::compare_base;
+pub use base::{claimed_base, compare_base};
 pub(crate) use claim::claims;
 pub(crate) use look_alike::{How, look_alike, passes_for_library};
 pub(crate) use official::Official;

@@ -7,7 +7,8 @@ mod mining;
 use lazaret_model::{BehaviourKind, FileOp, Location};
 
 use change::shown;
-use command::{command, is_java, java, unpacks, verb, wait};
+pub use command::command;
+use command::{is_java, java, unpacks, verb, wait};
 
 use super::roles::{self, base};
 use super::sentence::{Sentence, say};

@@ -1,6 +1,6 @@
 //! Paths that are the host's where something of the host is mounted.
 
-use lazaret_model::ImageReport;
+use lazaret_model::{ImageReport, Launch};
 
 use super::sentence::{Sentence, say};
 
@@ -18,8 +18,8 @@ const FOLDERS: &[&str] = &[
 /// What of the host is mounted where.
 #[derive(Debug, Clone, Default)]
 pub struct Mounts {
-    /// Host folder and the folder in the container, for mounts that are known.
-    known: Vec<(String, String)>,
+    /// How it is run, where that is known: then the mounts are, and nothing is guessed.
+    launch: Option<Launch>,
     /// Folders that the image declares as volumes.
     volumes: Vec<String>,
 }
@@ -40,7 +40,7 @@ pub struct HostPath {
 impl Mounts {
     /// What is known of one image.
     pub fn of(image: &ImageReport) -> Self {
-        Self { known: Vec::new(), volumes: image.image.config.volumes.clone() }
+        Self { launch: image.launch.clone(), volumes: image.image.config.volumes.clone() }
     }
 
     /// The host's path behind a path of the container, where there is one.
@@ -49,12 +49,14 @@ impl Mounts {
             let rest = path.strip_prefix(dir.trim_end_matches('/'))?;
             (rest.is_empty() || rest.starts_with('/')).then(|| rest.to_owned())
         };
-        for (folder, mount) in &self.known {
-            if let Some(rest) = below(mount) {
-                let path = format!("{}{rest}", folder.trim_end_matches('/'));
-                let path = if path.is_empty() { "/".to_owned() } else { path };
-                return Some(HostPath { path, folder: folder.clone(), mount: mount.clone(), known: true });
-            }
+        if let Some(launch) = &self.launch {
+            let (mount, _) = launch.mount_of(path)?;
+            return Some(HostPath {
+                path: launch.host_path(path)?,
+                folder: mount.source.clone(),
+                mount: mount.target.clone(),
+                known: true,
+            });
         }
         let expected = |folder: &str, mount: &str, path: String| HostPath {
             path,
@@ -111,6 +113,8 @@ impl HostPath {
 
 #[cfg(test)]
 mod tests {
+    use lazaret_model::{Mount, MountKind};
+
     use super::*;
 
     #[test]
@@ -133,8 +137,20 @@ mod tests {
 
     #[test]
     fn a_mount_that_is_known_needs_no_guess() {
-        let mounts = Mounts { known: vec![("/etc".into(), "/x".into())], volumes: Vec::new() };
+        let mount = Mount {
+            kind: MountKind::Bind,
+            source: "/etc".into(),
+            target: "/x".into(),
+            read_only: false,
+            propagation: None,
+        };
+        let launch = Launch { mounts: vec![mount], ..Launch::default() };
+        let mounts = Mounts { launch: Some(launch), volumes: Vec::new() };
         assert_eq!(mounts.name("/x/crontab").text(), "/x/crontab: the host's /etc/crontab");
-        assert!(mounts.name("/mnt/etc/crontab").text().ends_with("as this image expects"));
+        assert_eq!(
+            mounts.name("/mnt/etc/crontab").text(),
+            "/mnt/etc/crontab",
+            "not mounted, so not the host's"
+        );
     }
 }

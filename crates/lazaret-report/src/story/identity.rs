@@ -43,10 +43,13 @@ pub fn says(report: &Report, image: &ImageReport) -> Chapter {
     Chapter { title: "What it says it is", lead: None, steps }
 }
 
-/// The system below it. Known bases are told here once there are some to compare with.
+/// The recorded base and the system below it.
 pub fn stands_on(image: &ImageReport) -> Chapter {
     let inventory = &image.inventory;
     let mut steps = Vec::new();
+    if let Some(base) = crate::words::built_on(image) {
+        steps.push(Step::new(Mark::Plain, say("Its first layers are those of the trusted base ").code(base)));
+    }
     match &inventory.system {
         Some(system) => {
             let mut step = Step::new(Mark::Plain, say("By its own word, on ").code(system.name.clone()));

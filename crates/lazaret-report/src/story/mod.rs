@@ -7,6 +7,7 @@
 mod block;
 mod deed;
 mod folded;
+mod given;
 mod host;
 mod identity;
 mod main_site;
@@ -152,10 +153,22 @@ impl Step {
 
 /// Tells the story of one image of a report.
 pub fn tell(report: &Report, image: &ImageReport) -> Story {
+    let run;
+    let image = match &image.launch {
+        Some(launch) => {
+            // What starts is what the engine makes of both.
+            let mut with = image.clone();
+            with.image.config = launch.apply(&with.image.config);
+            run = with;
+            &run
+        }
+        None => image,
+    };
     let mut teller = Teller::new(image);
     let minute = minute::chapters(&mut teller);
     let short = short::steps(image, &minute);
     let mut chapters = vec![identity::says(report, image), identity::stands_on(image), past::chapter(image)];
+    chapters.extend(image.launch.as_ref().map(given::chapter));
     chapters.extend(minute.chapters);
     chapters.extend(unread::findings(&teller));
     chapters.extend(unread::gaps(image));

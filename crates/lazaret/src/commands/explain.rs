@@ -13,15 +13,18 @@ pub fn run(args: &ExplainArgs) -> Result<Exit> {
     // What is wrong with the arguments is said before anything is read.
     let page = args.format == "html";
     let format = if page { StoryFormat::Text } else { args.format.parse::<StoryFormat>()? };
-    let (reports, failed) = scan::read(&Wanted {
-        references: &args.references,
+    let launch = args.run_as.as_deref().map(scan::launch).transpose()?;
+    let references = scan::meant(&args.references, launch.as_ref());
+    let wanted = Wanted {
+        references: &references,
         rules: &args.rules.rules,
         only_rules: args.rules.only_rules,
         source: &args.source,
         budget: &args.budget,
         quiet: args.look.quiet,
         no_progress: args.look.no_progress,
-    })?;
+    };
+    let (reports, failed) = scan::read_as(&wanted, launch.as_ref())?;
     let terminal = args.output.is_none() && io::stdout().is_terminal();
     let options = Options {
         color: scan::color(args.look.color, args.look.no_color, terminal),

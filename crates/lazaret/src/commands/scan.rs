@@ -21,12 +21,9 @@ pub fn run(args: &ScanArgs) -> Result<Exit> {
     let outputs = outputs(&args.output)?;
     let ignore = ignore_list(&args.judge, args.output.quiet)?;
     let launch = args.run_as.as_deref().map(launch).transpose()?;
-    // Without a reference the image among the words is meant.
-    let own = launch.as_ref().and_then(|launch| launch.image.clone());
-    let own: Vec<String> = own.into_iter().filter(|_| args.references.is_empty()).collect();
-    let references = if args.references.is_empty() { &own } else { &args.references };
+    let references = meant(&args.references, launch.as_ref());
     let wanted = Wanted {
-        references,
+        references: &references,
         rules: &args.judge.rules,
         only_rules: args.judge.only_rules,
         source: &args.source,
@@ -52,13 +49,21 @@ pub fn run(args: &ScanArgs) -> Result<Exit> {
 }
 
 /// How the words say that the image is run; what in them is not understood is told.
-fn launch(words: &str) -> Result<Launch> {
+pub(super) fn launch(words: &str) -> Result<Launch> {
     let here = Folder::of(Path::new("."));
     let mut plan = lazaret_launch::command_line(words, &here)?;
     for note in &plan.notes {
         eprintln!("lazaret: --as: {}", visible(&note.what));
     }
     Ok(plan.containers.swap_remove(0).launch)
+}
+
+/// The images that are meant: those named, else the one among the words of the launch.
+pub(super) fn meant(named: &[String], launch: Option<&Launch>) -> Vec<String> {
+    match launch.and_then(|launch| launch.image.clone()) {
+        Some(own) if named.is_empty() => vec![own],
+        _ => named.to_vec(),
+    }
 }
 
 /// What a command asks to be read and judged.
@@ -86,7 +91,7 @@ pub fn read(wanted: &Wanted<'_>) -> Result<(Vec<Report>, bool)> {
 }
 
 /// The same for images that are run in a way that is known.
-fn read_as(wanted: &Wanted<'_>, launch: Option<&Launch>) -> Result<(Vec<Report>, bool)> {
+pub fn read_as(wanted: &Wanted<'_>, launch: Option<&Launch>) -> Result<(Vec<Report>, bool)> {
     let demonstration = Demonstration::default();
     let mut references = Vec::new();
     for typed in wanted.references {
