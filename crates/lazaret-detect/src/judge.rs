@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use lazaret_launch::Statement;
 use lazaret_model::{
     Behaviour, BehaviourKind, Certainty, Class, Confidence, Coverage, EntryPath, Evidence, FactKind,
-    FileKind, FileOp, Finding, Gap, Image, ImageReport, Launch, LayerFacts, Location, Phase, Reach, Severity,
-    TextKind, one_line,
+    FileKind, FileOp, Finding, Gap, Image, ImageReport, Launch, LayerFacts, Location, Phase, Reach, Rule,
+    Severity, TextKind, one_line,
 };
 
 use crate::case::{Case, LayerInput, is_about_mining};
@@ -224,10 +224,20 @@ fn in_fields(hit: &Hit<'_>) -> String {
     shown.map(|(name, value)| format!("{name}: {}", one_line(value, 120))).collect::<Vec<_>>().join("; ")
 }
 
+/// Whether a fact says nothing of who runs the image: what looks around or gathers while it is
+/// built finds the builder's empty container.
+fn is_moot(rule: &Rule, phase: Phase) -> bool {
+    let looks_around = ["discovery/", "collection/"].iter().any(|tactic| rule.id.starts_with(tactic));
+    phase == Phase::Build && rule.class == Class::DualUse && looks_around
+}
+
 fn behaviour_finding(case: &Case<'_>, hit: &Hit<'_>) -> Option<Finding> {
     Some(match hit.place {
         HitPlace::Behaviour(number) => {
             let behaviour = case.start.behaviours.get(number)?;
+            if is_moot(hit.rule, behaviour.phase) {
+                return None;
+            }
             let message = format!("{} ({})", capital(&hit.rule.title), case.describe(behaviour));
             let mut finding = Finding::of(hit.rule, message, case.behaviour_evidence(behaviour))
                 .reach(Case::phase_reach(behaviour.phase));

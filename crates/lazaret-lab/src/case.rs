@@ -124,7 +124,16 @@ impl Case {
     pub fn run(&self) -> Option<&str> {
         self.images.iter().find_map(|image| image.run.as_deref())
     }
+
+    /// The same where the launch is what the case is about. The others are what they are however
+    /// they are started.
+    pub fn guilty_run(&self) -> Option<&str> {
+        self.run().filter(|_| self.technique == GUILTY_LAUNCH)
+    }
 }
+
+/// Row of the technique catalogue of which the launch is guilty and not the image.
+const GUILTY_LAUNCH: &str = "56";
 
 /// Every case, ordered by set and name.
 pub fn cases() -> Result<Vec<Case>, CaseError> {

@@ -72,7 +72,7 @@ impl<'a> HubRecord<'a> {
 /// The manifest lists images only; a repository without one stands in `hub.json` with no path.
 pub fn build(out: &Path) -> Result<Built, BuildError> {
     let all = cases()?;
-    let mut manifest = String::from("path\tlabel\tset\ttechnique\tplatform\tnote\n");
+    let mut manifest = String::from("path\tlabel\tset\ttechnique\tplatform\tnote\trun\n");
     let mut layouts = 0;
     for case in all.iter().filter(|case| !case.images.is_empty()) {
         let dir = out.join(case.path());
@@ -88,6 +88,7 @@ pub fn build(out: &Path) -> Result<Built, BuildError> {
             case.technique.clone(),
             case.platform(),
             case.note.clone(),
+            case.guilty_run().unwrap_or_default().to_owned(),
         ];
         manifest.push_str(&fields.join("\t"));
         manifest.push('\n');

@@ -214,11 +214,11 @@ fn the_corpus_is_written_as_documented_and_other_tools_read_it() {
     let built = build(out.path()).unwrap();
     let manifest = std::fs::read_to_string(out.path().join("manifest.tsv")).unwrap();
     let mut lines = manifest.lines();
-    assert_eq!(lines.next(), Some("path\tlabel\tset\ttechnique\tplatform\tnote"));
+    assert_eq!(lines.next(), Some("path\tlabel\tset\ttechnique\tplatform\tnote\trun"));
     let rows: Vec<Vec<&str>> = lines.map(|line| line.split('\t').collect()).collect();
     assert_eq!(rows.len(), built.layouts);
     for row in &rows {
-        assert_eq!(row.len(), 6, "{row:?}");
+        assert_eq!(row.len(), 7, "{row:?}");
         assert!(out.path().join(row[0]).join("index.json").is_file(), "{row:?}");
         assert!(["malicious", "dual-use", "benign"].contains(&row[1]), "{row:?}");
     }

@@ -24,6 +24,11 @@ pub(super) fn start(paper: &mut Paper<'_>, start: Start) -> Ran {
     ran
 }
 
+/// Whether a file stands in a directory of the default `PATH`.
+fn is_system_folder(path: &str) -> bool {
+    path.rsplit_once('/').is_some_and(|(folder, _)| DEFAULT_PATH.split(':').any(|known| known == folder))
+}
+
 struct Process<'a> {
     start: Start,
     /// The name that says which program it is: the file's name at the end of all links where it
@@ -49,8 +54,12 @@ impl<'a> Process<'a> {
             search.split(':').map(|dir| format!("{}/{called}", dir.trim_end_matches('/'))).collect()
         };
         // What an earlier step put there comes before what the image holds.
-        let written =
-            candidates.iter().find(|p| paper.written.contains_key(*p) || paper.fetched(p).is_some());
+        // What was unpacked among the system's own programs replaces none that everybody knows.
+        let own = !called.contains('/') && programs::is_known(&called);
+        let written = candidates.iter().find(|path| {
+            paper.written.contains_key(*path)
+                || (paper.fetched(path).is_some() && !(own && is_system_folder(path)))
+        });
         if let Some(path) = written.cloned() {
             let fetched = paper.fetched(&path);
             // A copy or a link under another name is still the program that it was.

@@ -52,13 +52,36 @@ fn patterns_tamed(text: &str) -> Cow<'_, str> {
     out
 }
 
+/// A comment in backticks (`` cmd `# why` arg ``), with which people explain one line of several that
+/// are one command, is nothing to the shell, and the grammar takes the closing backtick for a part
+/// of the comment. It is replaced by blanks.
+fn comments_tamed(text: Cow<'_, str>) -> Cow<'_, str> {
+    let mut out = text;
+    let mut from = 0;
+    while let Some(at) = out[from..].find("`#") {
+        let begin = from + at;
+        from = begin + 2;
+        let line = out[from..].lines().next().unwrap_or_default();
+        let Some(end) = line.find('`').map(|length| from + length + 1) else { continue };
+        let before = out[..begin].rsplit('\n').next().unwrap_or_default();
+        let stands_alone = before.is_empty() || before.ends_with([' ', '\t']);
+        // In a text of one sort of quotes it would be a part of a value.
+        let is_quoted = ['\'', '"'].iter().any(|quote| before.matches(*quote).count() % 2 == 1);
+        if stands_alone && !is_quoted && out[end..].starts_with(['\n', ' ', '\t']) {
+            out.to_mut().replace_range(begin..end, &" ".repeat(end - begin));
+            from = end;
+        }
+    }
+    out
+}
+
 /// Reads a script. What the grammar does not take is read command by command; what cannot be
 /// read even so is in [`Script::troubles`]. `first` is the number of the text's first line.
 pub(crate) fn parse(text: &str, first: u32) -> Script {
     if let Some(script) = loose::exact(text, first) {
         return script;
     }
-    let tamed = patterns_tamed(text);
+    let tamed = comments_tamed(patterns_tamed(text));
     let text = tamed.as_ref();
     let started = Instant::now();
     let tree = PARSER.with_borrow_mut(|slot| {

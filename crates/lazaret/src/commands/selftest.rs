@@ -60,13 +60,9 @@ pub fn run(args: &SelftestArgs) -> Result<Exit> {
     Ok(if wrong == 0 { Exit::Allowed } else { Exit::Refused(1) })
 }
 
-/// Row of the technique catalogue of which the launch is guilty and not the image.
-const GUILTY_LAUNCH: &str = "56";
-
-/// How a case is run, where the launch is what it is about. The others are what they are however
-/// they are started.
+/// How a case is run, where the launch is what it is about.
 fn launch(case: &Case) -> Result<Option<Launch>> {
-    let Some(words) = case.run().filter(|_| case.technique == GUILTY_LAUNCH) else { return Ok(None) };
+    let Some(words) = case.guilty_run() else { return Ok(None) };
     let plan = lazaret_launch::command_line(words, &lazaret_launch::Nothing)?;
     Ok(plan.containers.into_iter().next().map(|container| container.launch))
 }

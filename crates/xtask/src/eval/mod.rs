@@ -1,5 +1,6 @@
 //! `cargo xtask eval DIR`: how right the detections are, over cases of which the truth is known.
 
+mod images;
 mod lab;
 mod manifest;
 mod print;
@@ -103,18 +104,19 @@ fn report(scored: &[Scored], options: &Options) -> Result<()> {
 fn judge_all(cases: Vec<Case>, rules: &[PathBuf]) -> Result<Vec<Scored>> {
     let pack = Pack::load(rules, None)?;
     let program = program()?;
-    let stage = Stage::new(&pack, &program)?;
+    let stage = Stage::new(&pack, &program, rules)?;
     let next = AtomicUsize::new(0);
     let results: Mutex<Vec<(usize, Scored)>> = Mutex::new(Vec::with_capacity(cases.len()));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
+                let mut images = None;
                 while let Some((index, case)) = {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     cases.get(index).map(|case| (index, case))
                 } {
-                    let (judged, took) = stage.judge(case).unwrap_or_else(|error| {
+                    let (judged, took) = stage.judge(case, &mut images).unwrap_or_else(|error| {
                         (Judged::Not(format!("{error:#}")), std::time::Duration::ZERO)
                     });
                     let scored = Scored { case: case.clone(), judged, took };

@@ -2,18 +2,17 @@
 //! an innocent path, and a file that says how images are built or run is what it says.
 
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use lazaret_detect::{Pack, Weight, judge_plan, try_recipe, weight};
 use lazaret_launch::TextKind;
 use lazaret_model::{Behaviour, BehaviourKind, EntryPath, FileKind, ImageReport, Outcome};
 use lazaret_recipe::{Recipe, RecipeFile, RecipeLayer};
 use lazaret_scan::Folder;
-use serde_json::Value;
 
+use super::images::Images;
 use super::manifest::{Case, Kind};
 
 /// What a minimal image holds, so that the words of a script are looked up as in a real one. All
@@ -74,20 +73,24 @@ pub(crate) struct Told {
 /// What judges cases.
 pub(crate) struct Stage<'a> {
     pub pack: &'a Pack,
-    /// The program, for cases that are whole images.
+    /// The program, whose worker reads cases that are whole images.
     pub program: &'a Path,
+    /// Rules beside the built-in ones, as the pack has them.
+    pub rules: &'a [PathBuf],
     base: RecipeLayer,
 }
 
 impl<'a> Stage<'a> {
-    pub fn new(pack: &'a Pack, program: &'a Path) -> Result<Self> {
-        Ok(Self { pack, program, base: base()? })
+    pub fn new(pack: &'a Pack, program: &'a Path, rules: &'a [PathBuf]) -> Result<Self> {
+        Ok(Self { pack, program, rules, base: base()? })
     }
 
     /// Judges one case; the time is that of judging alone.
-    pub fn judge(&self, case: &Case) -> Result<(Judged, Duration)> {
+    ///
+    /// `images` is what this thread scans images with, once it has met one.
+    pub fn judge(&self, case: &Case, images: &mut Option<Images>) -> Result<(Judged, Duration)> {
         let text = match case.kind {
-            Kind::Image => return self.whole(&case.file),
+            Kind::Image => return self.whole(case, images),
             Kind::Dockerfile => Some(TextKind::Dockerfile),
             Kind::Compose => Some(TextKind::Compose),
             Kind::Kubernetes => Some(TextKind::Kubernetes),
@@ -147,25 +150,14 @@ impl<'a> Stage<'a> {
         Ok((all_told(reports.iter().map(|(_, report)| report)), took))
     }
 
-    /// A whole image, by the whole program.
-    fn whole(&self, path: &Path) -> Result<(Judged, Duration)> {
-        if !self.program.exists() {
-            bail!("{} is not there: cargo build --release first", self.program.display());
-        }
-        let begun = Instant::now();
-        let output = Command::new(self.program)
-            .args(["scan", "--no-store", "-q", "-f", "json"])
-            .arg(path)
-            .stdin(Stdio::null())
-            .output()
-            .with_context(|| format!("cannot start {}", self.program.display()))?;
-        let took = begun.elapsed();
-        if !matches!(output.status.code(), Some(0 | 1 | 3)) {
-            let said = String::from_utf8_lossy(&output.stderr);
-            return Ok((Judged::Not(said.lines().next().unwrap_or("it was killed").to_owned()), took));
-        }
-        let document: Value = serde_json::from_slice(&output.stdout)?;
-        Ok((read_report(&document), took))
+    /// A whole image, by the whole pipeline.
+    fn whole(&self, case: &Case, images: &mut Option<Images>) -> Result<(Judged, Duration)> {
+        let images = match images {
+            Some(images) => images,
+            none => none.insert(Images::new(self.program, self.rules)?),
+        };
+        let (reports, took) = images.scan(&case.file, case.other("run"))?;
+        Ok((all_told(reports.iter()), took))
     }
 }
 
@@ -273,35 +265,6 @@ fn line(behaviour: &Behaviour) -> String {
     format!("{phase} {certainty:?} {text}")
 }
 
-/// The program's own report, all its images together.
-fn read_report(document: &Value) -> Judged {
-    let list = |value: &Value, key: &str| value[key].as_array().cloned().unwrap_or_default();
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let mut outcome = Outcome::Clean;
-    let (mut findings, mut gaps) = (Vec::new(), Vec::new());
-    for report in list(document, "reports") {
-        for image in list(&report, "images") {
-            let word = text(&image["verdict"]["outcome"]);
-            let all = [Outcome::Clean, Outcome::Inconclusive, Outcome::Suspicious, Outcome::Malicious];
-            if let Some(this) = all.into_iter().find(|o| o.word() == word)
-                && this.rank() > outcome.rank()
-            {
-                outcome = this;
-            }
-            for finding in list(&image, "findings") {
-                findings.push(Told {
-                    rule: text(&finding["rule"]["id"]),
-                    attack: list(&finding["rule"], "attack").iter().map(text).collect(),
-                    severity: text(&finding["severity"]),
-                    counts: finding["class"] == "malware",
-                });
-            }
-            gaps.extend(list(&image, "gaps").iter().map(|gap| text(&gap["detail"])));
-        }
-    }
-    Judged::Told { outcome, findings, gaps, behaviours: Vec::new() }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -324,7 +287,7 @@ mod tests {
     #[test]
     fn the_minimal_image_alone_is_clean() {
         let pack = Pack::load(&[], None).unwrap();
-        let stage = Stage::new(&pack, Path::new("/nonexistent")).unwrap();
+        let stage = Stage::new(&pack, Path::new("/nonexistent"), &[]).unwrap();
         let recipe = stage.image("/usr/local/bin/entry.sh", b"#!/bin/sh\ntrue\n".to_vec(), &[]);
         let report = try_recipe(&pack, &recipe);
         assert_eq!(report.verdict.outcome, Outcome::Clean, "{:?}", report.findings);
