@@ -1,17 +1,16 @@
 //! Byte rules: YARA, run by YARA-X.
 
-mod cache;
 mod excerpt;
+mod kept;
 mod scanner;
 mod shards;
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use lazaret_model::{LeftOutRule, Rule};
 
 use crate::PackError;
-use crate::pack::{Examples, Language, PackRule, Source, YaraMeta, in_comments};
+use crate::pack::{Entry, Examples, Language, PackRule, Source, YaraMeta, in_comments};
 pub use scanner::ByteScanner;
 
 /// The version in the lock file; a test compares the two.
@@ -70,12 +69,10 @@ impl ByteRules {
     /// Compiles the sources, or takes what was compiled from the same sources before.
     pub(crate) fn load(
         sources: &[&Source],
-        version: &str,
-        cache: Option<&Path>,
+        cache: Option<Entry>,
         strict: bool,
     ) -> Result<(Self, Vec<PackRule>), PackError> {
-        let cached = cache.and_then(|folder| cache::Entry::in_folder(folder, version));
-        let (shards, mut left_out) = match cached.as_ref().and_then(cache::Entry::read) {
+        let (shards, mut left_out) = match cache.as_ref().and_then(|entry| kept::from_bytes(&entry.read()?)) {
             Some(known) => known,
             None => {
                 let mut shards = Vec::new();
@@ -84,10 +81,11 @@ impl ByteRules {
                     shards.push(compile(&group, strict, &mut left_out)?);
                 }
                 // What is broken today may be mended tomorrow; to say so costs a compilation.
-                if let Some(entry) = &cached
+                if let Some(entry) = &cache
                     && !left_out.iter().any(|rule: &LeftOutRule| rule.broken)
+                    && let Some(bytes) = kept::to_bytes(&shards, &left_out)
                 {
-                    entry.write(&shards, &left_out);
+                    entry.write(&bytes);
                 }
                 (shards, left_out)
             }

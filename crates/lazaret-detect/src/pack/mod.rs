@@ -5,6 +5,7 @@
 //! `docs/RULES.md` says what its rules count for. What is wrong with one of its files, and which of
 //! its rules ask for what an image has not, is told; the others judge all the same.
 
+mod cache;
 mod error;
 mod examples;
 mod meta;
@@ -14,6 +15,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use lazaret_model::{LeftOutRule, Rule, RulePack};
+use serde::{Deserialize, Serialize};
 
 pub use error::PackError;
 pub use source::Language;
@@ -26,7 +28,7 @@ use crate::sigma::SigmaRules;
 const ENGINES: &str = concat!("rsigma 0.15.0, lazaret-detect ", env!("CARGO_PKG_VERSION"));
 
 /// An image written as text, in a rule file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Example {
     /// Line in the rule file where it starts, counted from 1; 0 where it is not known.
     pub line: u32,
@@ -35,7 +37,7 @@ pub struct Example {
 }
 
 /// What a rule's author shows of it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Examples {
     /// Images on which it must fire.
     pub fires: Vec<Example>,
@@ -44,7 +46,7 @@ pub struct Examples {
 }
 
 /// A rule that was loaded, and where from.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PackRule {
     /// What it says of itself.
     pub rule: Rule,
@@ -79,8 +81,8 @@ impl Pack {
     /// The built-in rules, and those in `folders` beside them. Each folder is walked, sorted; a
     /// single file may be named instead.
     ///
-    /// The compiled form of the byte rules is kept in `cache`, where that is a folder of ours
-    /// that nobody else can write to; with anything else, the rules are compiled anew.
+    /// What is made of the rules is kept in `cache`, where that is a folder of ours that nobody else
+    /// can write to; with anything else, it is made anew.
     ///
     /// # Errors
     /// A folder that cannot be read or holds no rule, a rule that does not compile, an id that
@@ -114,8 +116,15 @@ impl Pack {
         }
 
         let (version, byte_rules_version) = versions(sources);
-        let (bytes, mut rules) = ByteRules::load(&yara, &byte_rules_version, cache, strict)?;
-        let (behaviours, more) = SigmaRules::compile(&sigma, strict)?;
+        let kept = |kind: &str, made_by: &str, sources: &[&Source]| {
+            let name = format!("{kind}-rules-{}", hash(&[made_by, &places(sources)], sources));
+            cache.and_then(|folder| Entry::in_folder(folder, &name))
+        };
+        let byte_rules = kept("byte", &crate::bytes::engine_version(), &yara);
+        let (bytes, mut rules) = ByteRules::load(&yara, byte_rules, strict)?;
+        // What is kept of these is read by our code, which may read them otherwise after a change.
+        let behaviour_rules = kept("behaviour", &format!("{ENGINES} {}", crate::CODE_VERSION), &sigma);
+        let (behaviours, more) = SigmaRules::load(&sigma, behaviour_rules, strict)?;
         rules.extend(more);
         let left_out: Vec<LeftOutRule> =
             bytes.left_out().iter().chain(behaviours.left_out()).cloned().collect();
@@ -214,6 +223,11 @@ fn packs(sources: &[Source], rules: &[PackRule], left_out: &[LeftOutRule]) -> Ve
     packs
 }
 
+/// Where the rules come from: what is said about them names it.
+fn places(sources: &[&Source]) -> String {
+    sources.iter().map(|source| format!("{}\0{}\0{}\n", source.built_in, source.pack, source.origin)).collect()
+}
+
 fn hash(engines: &[&str], sources: &[&Source]) -> String {
     let mut hasher = blake3::Hasher::new();
     let mut add = |text: &str| {
@@ -228,6 +242,7 @@ fn hash(engines: &[&str], sources: &[&Source]) -> String {
     hasher.finalize().to_hex()[..16].to_owned()
 }
 
+pub(crate) use cache::Entry;
 pub(crate) use examples::in_comments;
 pub(crate) use meta::{SigmaMeta, YaraMeta};
 

@@ -3,6 +3,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::read::ZlibDecoder;
+use serde::{Deserialize, Serialize};
 
 use crate::PackError;
 
@@ -13,7 +14,7 @@ const BUILT_IN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/rules.bin"));
 const LARGEST_FILE: u64 = 64 << 20;
 
 /// The language of a rule file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Language {
     /// Bytes in files.
     Yara,

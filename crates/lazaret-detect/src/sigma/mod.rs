@@ -5,34 +5,42 @@ mod event;
 mod fit;
 mod launched;
 mod prefilter;
+mod prepare;
 mod scene;
 
 use std::collections::HashSet;
+use std::sync::OnceLock;
 
 use lazaret_launch::Statement;
 use lazaret_model::{Behaviour, BehaviourKind, ImageConfig, Launch, LeftOutRule, Location, Rule};
 use rsigma_eval::{Engine, JsonEvent, MatchDetailLevel};
-use rsigma_parser::SigmaRule;
 
 use crate::PackError;
-use crate::pack::{Language, PackRule, SigmaMeta, Source};
+use crate::pack::{Entry, PackRule, Source};
 pub use event::Event;
 use prefilter::Prefilter;
+use prepare::{Place, Prepared};
 use scene::Scene;
 
-/// Under this name a rule carries its number through the engine.
-const NUMBER: &str = "lazaret_number";
-
-/// Rules over behaviour, compiled.
+/// Rules over behaviour.
 pub struct SigmaRules {
-    /// One for each rule, in the order of the prefilter.
-    engines: Vec<Engine>,
+    /// In the order of the files, which is that of the prefilter.
+    rules: Vec<Asked>,
     prefilter: Prefilter,
-    rules: Vec<Rule>,
+    files: Vec<Source>,
+    /// Numbers of the files that hold filters.
+    filter_files: Vec<usize>,
     left_out: Vec<LeftOutRule>,
     /// Whether any rule asks for records of the audit daemon, or for the words of commands.
     reads_audit: bool,
     reads_commands: bool,
+}
+
+/// A rule that is asked where its words stand.
+struct Asked {
+    rule: Rule,
+    place: Place,
+    engine: OnceLock<Engine>,
 }
 
 impl std::fmt::Debug for SigmaRules {
@@ -71,58 +79,55 @@ pub struct Hit<'r> {
 }
 
 impl SigmaRules {
-    /// Compiles the sources. A broken file of a user's is left out and told; where `strict`, it is
-    /// an error, as it always is in a rule of ours.
-    pub(crate) fn compile(sources: &[&Source], strict: bool) -> Result<(Self, Vec<PackRule>), PackError> {
-        let mut parts = Parts::default();
-        for source in sources {
-            let broken = match parts.add(source) {
-                Ok(()) => continue,
-                Err(error) if strict || source.built_in => return Err(error),
-                Err(error) => error,
-            };
-            parts.left_out.push(broken.left_out(source));
-        }
-        let mut engine = Engine::new();
-        engine.set_match_detail(MatchDetailLevel::Summary);
-        let mut refused = HashSet::new();
-        for (index, error) in engine.add_rules(&parts.compiled) {
-            let source = parts.origins[index];
-            let error = source.error(source.line_starting("detection:"), one_line(&error.to_string()));
-            if strict || source.built_in {
-                return Err(error);
+    /// Reads the sources, or takes what was read of the same sources before. A broken file of a
+    /// user's is left out and told; where `strict`, it is an error, as it always is in a rule of
+    /// ours. No rule is compiled yet that is not asked.
+    pub(crate) fn load(
+        sources: &[&Source],
+        cache: Option<Entry>,
+        strict: bool,
+    ) -> Result<(Self, Vec<PackRule>), PackError> {
+        let prepared = match cache.as_ref().and_then(|entry| Prepared::from_bytes(&entry.read()?, sources)) {
+            Some(known) => known,
+            None => {
+                let prepared = Prepared::read(sources, strict)?;
+                if let Some((entry, bytes)) = cache.zip(prepared.to_bytes()) {
+                    entry.write(&bytes);
+                }
+                prepared
             }
-            refused.insert(parts.described[index].rule.id.clone());
-            parts.left_out.push(error.left_out(source));
-        }
-        for filter in &parts.filters {
-            engine.apply_filter(filter).map_err(|e| PackError::Engine(one_line(&e.to_string())))?;
-        }
-        // Rules that were refused are not in the engine; those that are carry their number.
-        let number = |attributes: &std::collections::HashMap<String, serde_json::Value>| {
-            attributes.get(NUMBER).and_then(serde_json::Value::as_u64)
         };
-        let mut engines = Vec::with_capacity(engine.rule_count());
-        let mut asked: Vec<SigmaRule> = Vec::with_capacity(engine.rule_count());
-        for compiled in engine.rules() {
-            let Some(at) = number(&compiled.custom_attributes) else { continue };
-            let Some(rule) = parts.compiled.get(at as usize) else { continue };
-            let mut alone = Engine::new();
-            alone.set_match_detail(MatchDetailLevel::Summary);
-            alone.add_compiled_rule(compiled.clone());
-            engines.push(alone);
-            asked.push(rule.clone());
-        }
-        // Filters only narrow a rule, so what the rule itself needs stays needed.
-        let prefilter = Prefilter::new(&asked);
-        let rules = parts.described.iter().map(|d| d.rule.clone()).collect();
-        parts.described.retain(|d| !refused.contains(&d.rule.id));
-        let service = |rule: &SigmaRule| rule.logsource.service.is_some();
-        let reads_audit = parts.compiled.iter().any(service);
-        let commands = |rule: &SigmaRule| rule.logsource.category.as_deref() == Some(fit::COMMANDS);
-        let reads_commands = parts.compiled.iter().any(commands);
-        let Parts { described, left_out, .. } = parts;
-        Ok((Self { engines, prefilter, rules, left_out, reads_audit, reads_commands }, described))
+        let rules = prepared.described.iter().zip(&prepared.places).map(|(described, place)| Asked {
+            rule: described.rule.clone(),
+            place: *place,
+            engine: OnceLock::new(),
+        });
+        let ready = Self {
+            rules: rules.collect(),
+            prefilter: prepared.prefilter,
+            files: sources.iter().map(|&source| source.clone()).collect(),
+            filter_files: prepared.filters,
+            left_out: prepared.left_out,
+            reads_audit: prepared.reads_audit,
+            reads_commands: prepared.reads_commands,
+        };
+        Ok((ready, prepared.described))
+    }
+
+    /// The engine of one rule, compiled when it is asked for the first time: an image meets the
+    /// words of few rules, and compiling all of them takes longer than to look at a small image.
+    fn engine<'r>(&self, asked: &'r Asked) -> &'r Engine {
+        asked.engine.get_or_init(|| {
+            let rule = prepare::rule_at(&self.files, asked.place)
+                .expect("the same text was read as a rule when the rules were loaded");
+            let mut engine = Engine::new();
+            engine.set_match_detail(MatchDetailLevel::Summary);
+            engine.add_rule(&rule).expect("a rule that does not compile is no rule of the pack");
+            for filter in self.filter_files.iter().flat_map(|file| prepare::filters_in(&self.files, *file)) {
+                engine.apply_filter(&filter).expect("filters were tried when the rules were loaded");
+            }
+            engine
+        })
     }
 
     pub(crate) fn left_out(&self) -> &[LeftOutRule] {
@@ -134,21 +139,19 @@ impl SigmaRules {
         let seen = JsonEvent::borrow(event.fields());
         let source = event.log_source();
         let candidates = self.prefilter.candidates(source.category.as_deref(), event.fields());
-        let mut hits: Vec<(usize, Hit<'_>)> = candidates
+        candidates
             .into_iter()
-            .filter_map(|rule| self.engines.get(rule))
-            .flat_map(|engine| engine.evaluate_with_logsource(&seen, source))
-            .filter_map(|result| {
-                let number = result.header.custom_attributes.get(NUMBER)?.as_u64()? as usize;
-                let fields =
-                    result.as_detection()?.matched_fields.iter().filter(|f| !f.negated && !f.value.is_null());
-                let fields = fields.map(|f| (f.field.clone(), in_words(&f.value))).collect();
-                Some((number, Hit { rule: self.rules.get(number)?, place, fields, written: None }))
+            .filter_map(|number| self.rules.get(number))
+            .flat_map(|asked| {
+                let results = self.engine(asked).evaluate_with_logsource(&seen, source);
+                results.into_iter().filter_map(move |result| {
+                    let fields = result.as_detection()?.matched_fields.iter();
+                    let fields = fields.filter(|f| !f.negated && !f.value.is_null());
+                    let fields = fields.map(|f| (f.field.clone(), in_words(&f.value))).collect();
+                    Some(Hit { rule: &asked.rule, place, fields, written: None })
+                })
             })
-            .collect();
-        // The engine's order follows its index; ours is that of the files.
-        hits.sort_by_key(|(number, _)| *number);
-        hits.into_iter().map(|(_, hit)| hit).collect()
+            .collect()
     }
 
     /// Judges all that is known of an image: each behaviour, the configuration, each step of its
@@ -241,112 +244,11 @@ fn once(hits: &mut Vec<Hit<'_>>, first: usize) {
     });
 }
 
-/// What the files of a pack come to.
-#[derive(Default)]
-struct Parts<'s> {
-    compiled: Vec<SigmaRule>,
-    /// The file of each compiled rule.
-    origins: Vec<&'s Source>,
-    described: Vec<PackRule>,
-    filters: Vec<rsigma_parser::FilterRule>,
-    left_out: Vec<LeftOutRule>,
-}
-
-impl<'s> Parts<'s> {
-    /// Takes in all of a file, or nothing.
-    fn add(&mut self, source: &'s Source) -> Result<(), PackError> {
-        let parsed =
-            rsigma_parser::parse_sigma_yaml(&source.text).map_err(|e| refused(source, &e.to_string()))?;
-        if let Some(error) = parsed.errors.first() {
-            return Err(refused(source, error));
-        }
-        if parsed.rules.is_empty() && parsed.correlations.is_empty() && parsed.filters.is_empty() {
-            return Err(source.error(1, "the file holds no Sigma rule"));
-        }
-        let alone = parsed.rules.len() == 1;
-        let mut taken = Vec::new();
-        let mut left_out = Vec::new();
-        for (index, mut rule) in parsed.rules.into_iter().enumerate() {
-            let id = if alone { source.id.clone() } else { format!("{}/{}", source.id, index + 1) };
-            let meta = SigmaMeta::read(source, &rule)?;
-            let described = PackRule {
-                rule: meta.rule(source, id, &rule)?,
-                language: Language::Sigma,
-                origin: source.origin.clone(),
-                pack: source.pack.clone(),
-                built_in: source.built_in,
-                false_positives: rule.falsepositives.clone(),
-                examples: meta.examples(source),
-            };
-            if let Some(reason) = fit::why_not(&rule) {
-                left_out.push(LeftOutRule {
-                    file: source.origin.clone(),
-                    rule: rule.title.clone(),
-                    reason,
-                    broken: false,
-                });
-                continue;
-            }
-            if fit::reads_commands(&rule) {
-                rule.logsource.category = Some(fit::COMMANDS.to_owned());
-            }
-            rule.custom_attributes.clear();
-            taken.push((rule, described));
-        }
-        for correlation in &parsed.correlations {
-            left_out.push(LeftOutRule {
-                file: source.origin.clone(),
-                rule: correlation.title.clone(),
-                reason: "counts events over time, and an image that has not run has no time".to_owned(),
-                broken: false,
-            });
-        }
-        for (mut rule, described) in taken {
-            rule.custom_attributes.insert(NUMBER.to_owned(), (self.compiled.len() as u64).into());
-            self.compiled.push(rule);
-            self.described.push(described);
-            self.origins.push(source);
-        }
-        self.left_out.extend(left_out);
-        self.filters.extend(parsed.filters);
-        Ok(())
-    }
-}
-
 fn in_words(value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::String(text) => text.clone(),
         other => other.to_string(),
     }
-}
-
-fn one_line(message: &str) -> String {
-    message.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// The parser's message, at the line that it names; where it names none, at the part of the rule
-/// that the message is about.
-fn refused(source: &Source, message: &str) -> PackError {
-    let named = message.split(" line ").nth(1).and_then(|rest| {
-        rest.split(|c: char| !c.is_ascii_digit()).next().filter(|digits| !digits.is_empty())?.parse().ok()
-    });
-    // `Unknown modifier 'x'`: the line that holds the word in quotes.
-    let quoted = message.split('\'').nth(1).filter(|word| !word.is_empty());
-    let holding = quoted.and_then(|word| source.text.lines().position(|line| line.contains(word)));
-    let line = named.or(holding.map(|at| at as u32 + 1)).unwrap_or_else(|| {
-        let part = ["logsource", "condition", "detection", "title", "level", "status"];
-        let part = part.iter().find(|part| message.to_lowercase().contains(**part));
-        part.map_or(1, |part| source.line_starting(&format!("{part}:")))
-    });
-    // A condition's error comes with a drawing; its last line says what was expected.
-    let reason = match message.split_once("-->") {
-        Some((what, drawing)) => {
-            let expected = drawing.rsplit("= ").next().unwrap_or_default();
-            format!("{} {expected}", what.trim())
-        }
-        None => message.to_owned(),
-    };
-    source.error(line, one_line(&reason))
 }
 
 #[cfg(test)]

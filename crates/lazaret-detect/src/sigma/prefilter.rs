@@ -4,11 +4,15 @@
 //! one pass over each field, and a rule whose words are not there is not asked. What is left out
 //! could never be met; what remains is judged by the engine.
 
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
 use regex_syntax::hir::{Hir, HirKind};
 use rsigma_parser::{
     ConditionExpr, Detection, DetectionItem, Modifier, Quantifier, SigmaRule, SigmaValue, StringPart,
 };
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The most words that one pattern is taken apart into.
@@ -17,7 +21,7 @@ const MOST: usize = 256;
 const SHORTEST: usize = 2;
 
 /// What an event must hold for something to be met.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum Need {
     /// Cannot be told from words.
     Nothing,
@@ -28,15 +32,20 @@ enum Need {
 }
 
 /// The words that rules look for in one field.
+#[derive(Serialize, Deserialize)]
 struct Field {
     name: String,
     words: Vec<String>,
     /// For each word, the items that ask for it.
     items: Vec<Vec<usize>>,
-    search: Option<AhoCorasick>,
+    /// Made when the field is met. None where there can be no such search; the field's rules are
+    /// then all asked.
+    #[serde(skip)]
+    search: OnceLock<Option<AhoCorasick>>,
 }
 
 /// The words of all rules, and what each rule needs.
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct Prefilter {
     fields: Vec<Field>,
     /// For each item, its field.
@@ -48,21 +57,25 @@ pub(super) struct Prefilter {
 
 impl Prefilter {
     pub fn new(rules: &[SigmaRule]) -> Self {
-        let mut filter =
-            Self { fields: Vec::new(), items: Vec::new(), needs: Vec::new(), categories: Vec::new() };
+        let mut builder = Builder::default();
         for rule in rules {
-            let conditions: Vec<Need> =
-                rule.detection.conditions.iter().map(|condition| filter.condition(condition, rule)).collect();
-            filter.needs.push(any(conditions));
-            filter.categories.push(rule.logsource.category.as_ref().map(|c| c.to_lowercase()));
+            let conditions = rule.detection.conditions.iter();
+            let conditions = conditions.map(|condition| builder.condition(condition, rule)).collect();
+            builder.filter.needs.push(any(conditions));
+            builder.filter.categories.push(rule.logsource.category.as_ref().map(|c| c.to_lowercase()));
         }
-        for field in &mut filter.fields {
-            let mut builder = AhoCorasickBuilder::new();
-            builder.ascii_case_insensitive(true).match_kind(MatchKind::Standard);
-            // Without a search the field's rules are all asked.
-            field.search = builder.build(&field.words).ok();
-        }
-        filter
+        builder.filter
+    }
+
+    /// Whether all numbers in it are those of something, and it is about so many rules.
+    pub fn is_whole(&self, rules: usize) -> bool {
+        let fields = self.fields.iter().all(|field| {
+            field.words.len() == field.items.len()
+                && field.items.iter().flatten().all(|item| *item < self.items.len())
+        });
+        fields
+            && (self.needs.len(), self.categories.len()) == (rules, rules)
+            && self.needs.iter().all(|need| need.is_below(self.items.len()))
     }
 
     /// The rules, by their numbers, that an event of a category may meet.
@@ -84,7 +97,17 @@ impl Prefilter {
         };
         (0..self.needs.len()).filter(asked).collect()
     }
+}
 
+/// Takes rules apart.
+#[derive(Default)]
+struct Builder {
+    filter: Prefilter,
+    /// For each field, its words and their numbers.
+    known: Vec<HashMap<String, usize>>,
+}
+
+impl Builder {
     fn condition(&mut self, condition: &ConditionExpr, rule: &SigmaRule) -> Need {
         let named = &rule.detection.named;
         match condition {
@@ -149,35 +172,35 @@ impl Prefilter {
     /// A new item that asks for one of the words in a field.
     fn words(&mut self, name: &str, words: Option<Vec<String>>) -> Need {
         let Some(words) = words else { return Need::Nothing };
-        let field = self.fields.iter().position(|field| field.name == name).unwrap_or_else(|| {
-            self.fields.push(Field {
+        let fields = &mut self.filter.fields;
+        let number = fields.iter().position(|field| field.name == name).unwrap_or_else(|| {
+            fields.push(Field {
                 name: name.to_owned(),
                 words: Vec::new(),
                 items: Vec::new(),
-                search: None,
+                search: OnceLock::new(),
             });
-            self.fields.len() - 1
+            self.known.push(HashMap::new());
+            fields.len() - 1
         });
-        let item = self.items.len();
-        self.items.push(field);
+        let (field, known) = (&mut fields[number], &mut self.known[number]);
+        let item = self.filter.items.len();
+        self.filter.items.push(number);
         for word in words {
-            self.fields[field].ask(word, item);
+            match known.get(&word) {
+                Some(at) => field.items[*at].push(item),
+                None => {
+                    known.insert(word.clone(), field.words.len());
+                    field.words.push(word);
+                    field.items.push(vec![item]);
+                }
+            }
         }
         Need::Item(item)
     }
 }
 
 impl Field {
-    fn ask(&mut self, word: String, item: usize) {
-        match self.words.iter().position(|other| *other == word) {
-            Some(at) => self.items[at].push(item),
-            None => {
-                self.words.push(word);
-                self.items.push(vec![item]);
-            }
-        }
-    }
-
     /// Notes which items hold; false where that cannot be told for this value.
     fn look(&self, value: &Value, held: &mut [bool]) -> bool {
         match value {
@@ -189,7 +212,12 @@ impl Field {
 
     fn look_in(&self, text: &str, held: &mut [bool]) -> bool {
         // Beyond ASCII, letters that differ may count as the same one.
-        let Some(search) = self.search.as_ref().filter(|_| text.is_ascii()) else { return false };
+        let search = self.search.get_or_init(|| {
+            let mut builder = AhoCorasickBuilder::new();
+            builder.ascii_case_insensitive(true).match_kind(MatchKind::Standard);
+            builder.build(&self.words).ok()
+        });
+        let Some(search) = search.as_ref().filter(|_| text.is_ascii()) else { return false };
         for found in search.find_overlapping_iter(text) {
             for item in &self.items[found.pattern().as_usize()] {
                 held[*item] = true;
@@ -206,6 +234,14 @@ impl Need {
             Self::Item(item) => held[*item],
             Self::All(needs) => needs.iter().all(|need| need.is_held(held)),
             Self::Any(needs) => needs.iter().any(|need| need.is_held(held)),
+        }
+    }
+
+    fn is_below(&self, items: usize) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Item(item) => *item < items,
+            Self::All(needs) | Self::Any(needs) => needs.iter().all(|need| need.is_below(items)),
         }
     }
 }
