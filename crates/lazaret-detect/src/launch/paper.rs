@@ -15,7 +15,7 @@ use crate::shell::{Fetched, Hand, Held, Know, Ran, Start, Trouble, Value, World}
 use crate::{Contents, Found, View};
 
 /// A file as a step of the path left it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Written {
     /// What it holds, where that is known.
     pub content: Option<Value>,
@@ -54,6 +54,8 @@ pub(super) struct Paper<'a> {
     pub phase: Phase,
     /// Scripts being run, with their arguments, so that one that starts itself ends.
     pub running: Vec<(String, Vec<String>, String)>,
+    /// How often a path came to hold something else.
+    pub changes: usize,
     /// Programs that the start path runs, by name.
     pub started: HashSet<String>,
     code: Rc<Budget>,
@@ -92,6 +94,7 @@ impl<'a> Paper<'a> {
             root: String::new(),
             phase: Phase::Start,
             running: Vec::new(),
+            changes: 0,
             started: HashSet::new(),
             code: Rc::default(),
             steps: limits.steps,
@@ -264,7 +267,14 @@ impl<'a> Paper<'a> {
 
     /// Notes what a path holds now, without stating anything.
     pub fn put(&mut self, path: &str, content: Option<Value>, fetched: Option<Rc<Fetched>>) {
-        self.written.insert(path.to_owned(), Written { content, fetched, removed: false, source: None });
+        let now = Written { content, fetched, removed: false, source: None };
+        match self.written.get(path) {
+            Some(old) if *old == now => {}
+            _ => {
+                self.changes += 1;
+                self.written.insert(path.to_owned(), now);
+            }
+        }
     }
 
     /// Notes that a path holds what another one holds, by copy or by link.
@@ -401,6 +411,10 @@ impl World for Paper<'_> {
         self.path.behaviours.len()
     }
 
+    fn changes(&self) -> usize {
+        self.changes + self.unpacked.len()
+    }
+
     fn start(&mut self, start: Start) -> Ran {
         super::process::start(self, start)
     }
@@ -501,6 +515,7 @@ impl World for Paper<'_> {
             && let Some(before) = &mut written.content
         {
             written.source = None;
+            self.changes += 1;
             if before.push(content, self.limits.value_bytes) {
                 return;
             }

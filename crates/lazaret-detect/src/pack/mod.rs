@@ -225,7 +225,10 @@ fn packs(sources: &[Source], rules: &[PackRule], left_out: &[LeftOutRule]) -> Ve
 
 /// Where the rules come from: what is said about them names it.
 fn places(sources: &[&Source]) -> String {
-    sources.iter().map(|source| format!("{}\0{}\0{}\n", source.built_in, source.pack, source.origin)).collect()
+    sources
+        .iter()
+        .map(|source| format!("{}\0{}\0{}\n", source.built_in, source.pack, source.origin))
+        .collect()
 }
 
 fn hash(engines: &[&str], sources: &[&Source]) -> String {

@@ -64,8 +64,10 @@ impl Shell<'_> {
             return;
         }
         self.gather(&mut all.whole, done.out, done.wrote);
-        if done.flow == Flow::Next || done.soft {
+        if done.flow == Flow::Next || done.soft || !undecided && !all.undecided {
             all.ends.push(after);
+        } else {
+            self.leave(done.flow, after);
         }
         all.flows.push((done.flow, done.soft));
         if undecided {

@@ -6,6 +6,16 @@ use super::syntax::{Node, Word, line_of};
 use super::value::{Know, Value};
 use super::world::{Input, Status, Trouble};
 
+/// A loop with a condition.
+struct Conditional<'n> {
+    until: bool,
+    test: &'n [Node],
+    body: &'n [Node],
+    /// What the body reads.
+    inner: Input,
+    piped: bool,
+}
+
 impl Shell<'_> {
     pub(super) fn repeat(
         &mut self,
@@ -21,52 +31,71 @@ impl Shell<'_> {
         let reads = matches!(test, [.., Node::Simple(s)] if s.words.first().is_some_and(|w| w.raw == "read"));
         let inner = if reads { Input::default() } else { input.clone() };
         let line = test.first().map_or(1, line_of);
+        let looped = Conditional { until, test, body, inner, piped };
         let mut lap = Lap::new(self);
+        self.open_frame(false);
         while lap.goes_on(self, line) {
-            let first = lap.round == 1;
-            let asked = self.run_test(test, &mut feed);
-            let status = if until { asked.not() } else { asked };
-            match status {
-                Status::False => break,
-                Status::PlainFalse => {
-                    if first {
-                        self.isolated(|shell| shell.may(|shell| shell.run(body, &inner, piped)));
-                    }
-                    break;
-                }
-                Status::Unknown | Status::Fine => {
-                    let before = self.before();
-                    let done = self.may(|shell| shell.run(body, &inner, piped));
-                    let after = self.take_back(before);
-                    self.join_arms(vec![after], false);
-                    self.gather(&mut whole, done.out.at_most(Know::Guess), done.wrote);
-                    break;
-                }
-                Status::True | Status::PlainTrue => {
-                    let endless = is_endless(test);
-                    let done = self.run(body, &inner, piped);
-                    self.gather(&mut whole, done.out, done.wrote);
-                    match done.flow {
-                        Flow::Break if !done.soft => return whole,
-                        Flow::Return | Flow::Exit if !done.soft => {
-                            whole.flow = done.flow;
-                            return whole;
-                        }
-                        _ => {}
-                    }
-                    if endless {
-                        // The same again for ever: one round says it all. What follows runs only
-                        // if something in the body ends the loop.
-                        if !body.iter().any(breaks) {
-                            whole.flow = Flow::Exit;
-                            whole.soft = true;
-                        }
-                        break;
-                    }
-                }
+            let stand = (lap.is_watched() && !reads).then(|| self.stand());
+            let goes_on = self.repeat_once(&looped, &mut feed, lap.round == 1, &mut whole);
+            self.join_left();
+            // Where a round changes nothing, the next one does the same.
+            let still = stand.is_some_and(|stand| self.stood_still(stand));
+            if !goes_on || still {
+                break;
             }
         }
+        self.close_frame();
         whole
+    }
+
+    /// One round; whether another may follow.
+    fn repeat_once(
+        &mut self,
+        looped: &Conditional<'_>,
+        feed: &mut Input,
+        first: bool,
+        whole: &mut Done,
+    ) -> bool {
+        let Conditional { until, test, body, inner, piped } = looped;
+        let asked = self.run_test(test, feed);
+        let status = if *until { asked.not() } else { asked };
+        match status {
+            Status::False => false,
+            Status::PlainFalse => {
+                if first {
+                    self.isolated(|shell| shell.may(|shell| shell.run(body, inner, *piped)));
+                }
+                false
+            }
+            Status::Unknown | Status::Fine => {
+                let before = self.before();
+                let done = self.may(|shell| shell.run(body, inner, *piped));
+                let after = self.take_back(before);
+                self.join_arms(vec![after], false);
+                self.gather(whole, done.out.at_most(Know::Guess), done.wrote);
+                false
+            }
+            Status::True | Status::PlainTrue => {
+                let done = self.run(body, inner, *piped);
+                self.gather(whole, done.out, done.wrote);
+                match done.flow {
+                    Flow::Break if !done.soft => return false,
+                    Flow::Return | Flow::Exit if !done.soft => {
+                        whole.flow = done.flow;
+                        return false;
+                    }
+                    _ => {}
+                }
+                let endless = is_endless(test);
+                // The same again for ever: one round says it all. What follows runs only if
+                // something in the body ends the loop.
+                if endless && !body.iter().any(breaks) {
+                    whole.flow = Flow::Exit;
+                    whole.soft = true;
+                }
+                !endless
+            }
+        }
     }
 
     /// The condition of a loop; `read` takes a line from the input.
@@ -91,46 +120,68 @@ impl Shell<'_> {
             self.arithmetic(&start.raw, line);
         }
         let mut lap = Lap::new(self);
+        self.open_frame(false);
         while lap.goes_on(self, line) {
-            // No test is one that always holds.
-            let value = if test.raw.is_empty() { Value::sure("1") } else { self.arithmetic(&test.raw, line) };
-            match value.known() {
-                Some("0") => {
-                    if lap.round == 1 && value.know < Know::Sure {
-                        self.isolated(|shell| shell.may(|shell| shell.run(body, input, piped)));
-                    }
-                    break;
-                }
-                Some(_) => {}
-                None => {
-                    let before = self.before();
-                    let done = self.may(|shell| shell.run(body, input, piped));
-                    let after = self.take_back(before);
-                    self.join_arms(vec![after], false);
-                    self.gather(&mut whole, done.out.at_most(Know::Guess), done.wrote);
-                    break;
-                }
-            }
-            let done = self.run(body, input, piped);
-            self.gather(&mut whole, done.out, done.wrote);
-            match done.flow {
-                Flow::Break if !done.soft => break,
-                Flow::Return | Flow::Exit if !done.soft => {
-                    whole.flow = done.flow;
-                    break;
-                }
-                _ => {}
-            }
-            if test.raw.is_empty() && !body.iter().any(breaks) {
-                whole.flow = Flow::Exit;
-                whole.soft = true;
+            let stand = lap.is_watched().then(|| self.stand());
+            let goes_on = self.count_once([test, step], body, (input, piped), lap.round == 1, &mut whole);
+            self.join_left();
+            let still = stand.is_some_and(|stand| self.stood_still(stand));
+            if !goes_on || still {
                 break;
             }
-            if !step.raw.is_empty() {
-                self.arithmetic(&step.raw, line);
+        }
+        self.close_frame();
+        whole
+    }
+
+    /// One round; whether another may follow.
+    fn count_once(
+        &mut self,
+        [test, step]: [&Word; 2],
+        body: &[Node],
+        (input, piped): (&Input, bool),
+        first: bool,
+        whole: &mut Done,
+    ) -> bool {
+        let line = test.line;
+        // No test is one that always holds.
+        let value = if test.raw.is_empty() { Value::sure("1") } else { self.arithmetic(&test.raw, line) };
+        match value.known() {
+            Some("0") => {
+                if first && value.know < Know::Sure {
+                    self.isolated(|shell| shell.may(|shell| shell.run(body, input, piped)));
+                }
+                return false;
+            }
+            Some(_) => {}
+            None => {
+                let before = self.before();
+                let done = self.may(|shell| shell.run(body, input, piped));
+                let after = self.take_back(before);
+                self.join_arms(vec![after], false);
+                self.gather(whole, done.out.at_most(Know::Guess), done.wrote);
+                return false;
             }
         }
-        whole
+        let done = self.run(body, input, piped);
+        self.gather(whole, done.out, done.wrote);
+        match done.flow {
+            Flow::Break if !done.soft => return false,
+            Flow::Return | Flow::Exit if !done.soft => {
+                whole.flow = done.flow;
+                return false;
+            }
+            _ => {}
+        }
+        if test.raw.is_empty() && !body.iter().any(breaks) {
+            whole.flow = Flow::Exit;
+            whole.soft = true;
+            return false;
+        }
+        if !step.raw.is_empty() {
+            self.arithmetic(&step.raw, line);
+        }
+        true
     }
 
     pub(super) fn each(
@@ -148,6 +199,7 @@ impl Shell<'_> {
         let mut whole = Done::fine();
         let line = words.and_then(|w| w.first()).map_or(1, |w| w.line);
         let mut lap = Lap::new(self);
+        self.open_frame(false);
         for value in values {
             if !lap.goes_on(self, line) {
                 break;
@@ -164,6 +216,7 @@ impl Shell<'_> {
                 let after = self.take_back(before);
                 self.join_arms(vec![after], false);
             }
+            self.join_left();
             self.gather(&mut whole, done.out, done.wrote);
             if done.soft || listless {
                 continue;
@@ -177,6 +230,7 @@ impl Shell<'_> {
                 Flow::Next | Flow::Continue => {}
             }
         }
+        self.close_frame();
         whole
     }
 }
@@ -195,6 +249,12 @@ struct Lap {
 impl Lap {
     fn new(shell: &Shell<'_>) -> Self {
         Self { round: 0, stated: shell.world.stated() }
+    }
+
+    /// Whether it is looked whether this round changes anything: in the first ones, and then less
+    /// and less often.
+    fn is_watched(&self) -> bool {
+        self.round > 1 && (self.round.is_power_of_two() || self.round < 4)
     }
 
     /// Whether another round is followed; where not, that is a trouble.

@@ -20,6 +20,7 @@ mod scan;
 mod state;
 mod substitute;
 mod syntax;
+mod tame;
 mod test;
 mod told;
 mod value;

@@ -1,7 +1,6 @@
 //! From text to tree: the grammar is tree-sitter's, words stay text and are read by
 //! [`super::word`] when their values are needed.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -11,7 +10,7 @@ use tree_sitter::{Node as Tree, ParseOptions, Parser};
 
 use super::syntax::{Assign, Assigned, CaseArm, Join, Node, Redirect, RedirectOp, Script, Simple, Word};
 use super::world::Trouble;
-use super::{loose, scan};
+use super::{loose, scan, tame};
 
 /// Commands inside commands that are followed. Deeper ones are a trouble, never an overflow: all
 /// that walks the tree recurses at most this deep.
@@ -23,68 +22,36 @@ thread_local! {
     static PARSER: RefCell<Option<Parser>> = const { RefCell::new(None) };
 }
 
-/// What stands for a pattern that the grammar cannot read: a value that nobody knows.
-const UNKNOWN_PATTERN: &str = "\"$RANDOM\"";
-
-/// A pattern that mixes quotes with groups (`[[ $a =~ "$b"=(.*) ]]`) ends the grammar's reading of
-/// all that follows. It is replaced by a value that is not known, of the same length, so that each
-/// place in the text stays where it was.
-fn patterns_tamed(text: &str) -> Cow<'_, str> {
-    let mut out = Cow::Borrowed(text);
-    let mut from = 0;
-    while let Some(at) = text[from..].find(" =~ ") {
-        let begin = from + at + " =~ ".len();
-        let line = text[begin..].lines().next().unwrap_or_default();
-        let pattern = line.split(" ]]").next().filter(|pattern| pattern.len() < line.len());
-        if let Some(pattern) = pattern
-            && pattern.contains('(')
-            && pattern.contains(['"', '\''])
-            && pattern.len() >= UNKNOWN_PATTERN.len()
-            && !pattern.contains(" && ")
-            && !pattern.contains(" || ")
-        {
-            let end = begin + pattern.len();
-            let unknown = format!("{UNKNOWN_PATTERN:<width$}", width = pattern.len());
-            out.to_mut().replace_range(begin..end, &unknown);
-        }
-        from = begin;
-    }
-    out
-}
-
-/// A comment in backticks (`` cmd `# why` arg ``), with which people explain one line of several that
-/// are one command, is nothing to the shell, and the grammar takes the closing backtick for a part
-/// of the comment. It is replaced by blanks.
-fn comments_tamed(text: Cow<'_, str>) -> Cow<'_, str> {
-    let mut out = text;
-    let mut from = 0;
-    while let Some(at) = out[from..].find("`#") {
-        let begin = from + at;
-        from = begin + 2;
-        let line = out[from..].lines().next().unwrap_or_default();
-        let Some(end) = line.find('`').map(|length| from + length + 1) else { continue };
-        let before = out[..begin].rsplit('\n').next().unwrap_or_default();
-        let stands_alone = before.is_empty() || before.ends_with([' ', '\t']);
-        // In a text of one sort of quotes it would be a part of a value.
-        let is_quoted = ['\'', '"'].iter().any(|quote| before.matches(*quote).count() % 2 == 1);
-        if stands_alone && !is_quoted && out[end..].starts_with(['\n', ' ', '\t']) {
-            out.to_mut().replace_range(begin..end, &" ".repeat(end - begin));
-            from = end;
-        }
-    }
-    out
-}
-
 /// Reads a script. What the grammar does not take is read command by command; what cannot be
 /// read even so is in [`Script::troubles`]. `first` is the number of the text's first line.
 pub(crate) fn parse(text: &str, first: u32) -> Script {
     if let Some(script) = loose::exact(text, first) {
         return script;
     }
-    let tamed = comments_tamed(patterns_tamed(text));
-    let text = tamed.as_ref();
+    let mut tamed = tame::constructs(text);
     let started = Instant::now();
-    let tree = PARSER.with_borrow_mut(|slot| {
+    let mut tree = read(&tamed, started);
+    if tree.as_ref().is_some_and(|tree| tree.root_node().has_error())
+        && let Some(without) = tame::comments(&tamed)
+        && let Some(again) = read(&without.text, started).filter(|again| without.is_sound(again))
+    {
+        tree = Some(again);
+        tamed = without.text.into();
+    }
+    let text = tamed.as_ref();
+    let mut reader = Reader { text, first, descriptor: None, troubles: Vec::new() };
+    let body = match &tree {
+        Some(tree) => reader.statements(tree.root_node(), 0),
+        None => {
+            reader.troubles.push((first, Trouble::Slow));
+            reader.loose(text, first)
+        }
+    };
+    Script { body, troubles: reader.troubles }
+}
+
+fn read(text: &str, started: Instant) -> Option<tree_sitter::Tree> {
+    PARSER.with_borrow_mut(|slot| {
         let parser = slot.get_or_insert_with(|| {
             let mut parser = Parser::new();
             parser
@@ -103,16 +70,7 @@ pub(crate) fn parse(text: &str, first: u32) -> Script {
             parser.reset();
         }
         tree
-    });
-    let mut reader = Reader { text, first, descriptor: None, troubles: Vec::new() };
-    let body = match &tree {
-        Some(tree) => reader.statements(tree.root_node(), 0),
-        None => {
-            reader.troubles.push((first, Trouble::Slow));
-            reader.loose(text, first)
-        }
-    };
-    Script { body, troubles: reader.troubles }
+    })
 }
 
 struct Reader<'t> {

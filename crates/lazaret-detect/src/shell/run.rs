@@ -191,7 +191,10 @@ impl Shell<'_> {
             Node::Count(parts, body) => self.count(parts, body, input, piped),
             Node::Case(subject, arms) => self.case(subject, arms, input, piped),
             Node::Function(name, body) => {
-                self.functions.insert(name.clone(), body.clone());
+                let old = self.functions.insert(name.clone(), body.clone());
+                if !old.is_some_and(|old| Rc::ptr_eq(&old, body)) {
+                    self.defined += 1;
+                }
                 Done::with(Status::True)
             }
             Node::Arithmetic(word) => {
@@ -210,7 +213,10 @@ impl Shell<'_> {
     /// Runs something whose changes to variables and directory nobody else sees.
     pub(super) fn isolated<T>(&mut self, what: impl FnOnce(&mut Self) -> T) -> T {
         let before = self.before();
+        // What leaves a loop in here leaves it out there for nobody.
+        let frames = std::mem::take(&mut self.frames);
         let answer = what(self);
+        self.frames = frames;
         self.back(before);
         answer
     }
@@ -326,11 +332,27 @@ impl Shell<'_> {
         self.called.insert(name.to_owned());
         let args = std::mem::replace(&mut self.args, args);
         let known = std::mem::replace(&mut self.args_known, true);
-        self.locals.push(Vec::new());
-        let done = self.exec(body, input, piped);
-        for (name, old) in self.locals.pop().unwrap_or_default().into_iter().rev() {
-            self.vars.set_back(name, old);
-        }
+        // A function that calls itself while nothing has changed would do so for ever.
+        let mut calls = self.active.iter().filter(|(active, _)| Rc::ptr_eq(active, body)).peekable();
+        let nested = calls.peek().is_some();
+        let again = calls.any(|(_, stand)| stand.as_ref().is_some_and(|stand| self.is_as(stand)));
+        let done = if again {
+            Done { out: Value::unknown(""), ..Done::with(Status::Unknown) }
+        } else {
+            let stand = nested.then(|| self.stand());
+            self.active.push((body.clone(), stand));
+            self.open_frame(true);
+            self.locals.push(Vec::new());
+            let done = self.exec(body, input, piped);
+            self.close_frame();
+            for (name, old) in self.locals.pop().unwrap_or_default().into_iter().rev() {
+                self.vars.set_back(name, old);
+            }
+            if let Some((_, Some(stand))) = self.active.pop() {
+                self.stood_still(stand);
+            }
+            done
+        };
         self.args = args;
         self.args_known = known;
         let flow = if done.flow == Flow::Exit { Flow::Exit } else { Flow::Next };

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use lazaret_model::{Certainty, Location};
 
+use super::run::Flow;
 use super::syntax::Node;
 use super::value::Value;
 use super::variables::{Changes, Mark, Turn, Variable, Variables};
@@ -19,6 +20,21 @@ pub(super) struct Before {
     mark: Mark,
     args: Vec<Value>,
     cwd: String,
+}
+
+/// Something that an arm can leave before its end: a loop by `break`, a function by `return`.
+pub(super) struct Frame {
+    function: bool,
+    /// What the arms that left it had changed.
+    left: Vec<Changes>,
+}
+
+/// All that decides what a loop's next round does.
+pub(super) struct Stand {
+    mark: Mark,
+    args: Vec<Value>,
+    cwd: String,
+    rest: [usize; 7],
 }
 
 /// What a branch left that was taken back.
@@ -48,6 +64,12 @@ pub(crate) struct Shell<'w> {
     pub(super) certainty: Certainty,
     /// How programs see the one that starts them.
     pub(super) name: String,
+    /// Loops and functions that are being run, innermost last.
+    pub(super) frames: Vec<Frame>,
+    /// Functions that are being called; with how all stood where it was by themselves.
+    pub(super) active: Vec<(Rc<Node>, Option<Stand>)>,
+    /// How often a function was defined as something that it was not before.
+    pub(super) defined: usize,
     /// Saved values of `local` variables, innermost function last.
     pub(super) locals: Vec<Vec<Local>>,
     /// What descriptors opened by `exec` lead to.
@@ -102,6 +124,9 @@ impl<'w> Shell<'w> {
             site: setup.site,
             certainty: setup.certainty,
             name: setup.name,
+            frames: Vec::new(),
+            active: Vec::new(),
+            defined: 0,
             locals: Vec::new(),
             descriptors: HashMap::new(),
             sockets: HashMap::new(),
@@ -200,6 +225,74 @@ impl<'w> Shell<'w> {
         let args = std::mem::replace(&mut self.args, to.args);
         let cwd = std::mem::replace(&mut self.cwd, to.cwd);
         After { changes, args, cwd }
+    }
+
+    /// How all stands now. Give it back to [`Shell::stood_still`].
+    pub(super) fn stand(&mut self) -> Stand {
+        Stand { mark: self.vars.mark(), args: self.args.clone(), cwd: self.cwd.clone(), rest: self.rest() }
+    }
+
+    fn rest(&self) -> [usize; 7] {
+        [
+            self.world.stated(),
+            self.world.changes(),
+            self.defined,
+            self.option_at,
+            self.directories.len(),
+            self.output.len(),
+            self.files.len() + self.sockets.len(),
+        ]
+    }
+
+    /// Whether all is as it was: what came since would come again in the same way.
+    pub(super) fn is_as(&self, stand: &Stand) -> bool {
+        // What is read from a descriptor moves on, and an alias is any text.
+        let simple = self.descriptors.is_empty() && self.stdin.is_none() && self.aliases.is_empty();
+        simple
+            && self.rest() == stand.rest
+            && self.args == stand.args
+            && self.cwd == stand.cwd
+            && self.vars.unchanged_since(&stand.mark)
+    }
+
+    pub(super) fn stood_still(&mut self, stand: Stand) -> bool {
+        let still = self.is_as(&stand);
+        self.vars.keep(stand.mark);
+        still
+    }
+
+    pub(super) fn open_frame(&mut self, function: bool) {
+        self.frames.push(Frame { function, left: Vec::new() });
+    }
+
+    pub(super) fn close_frame(&mut self) {
+        self.join_left();
+        self.frames.pop();
+    }
+
+    /// Notes what an arm had changed that may have left a loop or a function.
+    pub(super) fn leave(&mut self, flow: Flow, after: After) {
+        let frame = match flow {
+            Flow::Break | Flow::Continue => self.frames.last_mut().filter(|frame| !frame.function),
+            Flow::Return => self.frames.iter_mut().rev().find(|frame| frame.function),
+            Flow::Next | Flow::Exit => None,
+        };
+        if let Some(frame) = frame
+            && frame.left.len() < 256
+        {
+            frame.left.push(after.changes);
+        }
+    }
+
+    /// Makes possible what arms had changed that may have left the innermost loop or function.
+    pub(super) fn join_left(&mut self) {
+        if self.frames.last().is_none_or(|frame| frame.left.is_empty()) {
+            return;
+        }
+        let left = self.frames.last_mut().map(|frame| std::mem::take(&mut frame.left)).unwrap_or_default();
+        for changes in left {
+            self.vars.add_possible(changes);
+        }
     }
 
     /// Makes it so again.

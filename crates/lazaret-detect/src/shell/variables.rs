@@ -81,7 +81,9 @@ pub(super) struct Variables {
     map: HashMap<Rc<str>, Rc<Variable>>,
     /// What stood there before each change, oldest first, while a mark is held.
     journal: Vec<(Rc<str>, Option<Rc<Variable>>)>,
-    marks: usize,
+    /// For each mark that is held, the names in the journal behind it. Each stands there once: a
+    /// loop that builds a long text would otherwise keep every step of it.
+    levels: Vec<HashSet<Rc<str>>>,
     /// Names that hold one of several possible values.
     forked: HashSet<Rc<str>>,
     /// The exported ones, until one of them changes.
@@ -122,13 +124,16 @@ impl Variables {
         if exported || old.as_ref().is_some_and(|v| v.exported) {
             self.environment = None;
         }
-        if noted && self.marks > 0 {
+        if noted
+            && let Some(level) = self.levels.last_mut()
+            && level.insert(name.clone())
+        {
             self.journal.push((name, old));
         }
     }
 
     pub fn mark(&mut self) -> Mark {
-        self.marks += 1;
+        self.levels.push(HashSet::new());
         Mark(self.journal.len())
     }
 
@@ -138,7 +143,7 @@ impl Variables {
             let Some((name, old)) = self.journal.pop() else { break };
             self.swap(name, old, false);
         }
-        self.release(mark);
+        self.levels.pop();
     }
 
     /// Takes all changes back to the mark, and says what they were.
@@ -154,10 +159,48 @@ impl Variables {
         Changes(changes)
     }
 
-    fn release(&mut self, _mark: Mark) {
-        self.marks = self.marks.saturating_sub(1);
-        if self.marks == 0 {
+    /// Whether all variables are what they were at the mark.
+    pub fn unchanged_since(&self, mark: &Mark) -> bool {
+        let mut seen = HashSet::new();
+        let behind = self.journal.get(mark.0..).unwrap_or_default();
+        behind.iter().all(|(name, old)| !seen.insert(&**name) || self.map.get(name) == old.as_ref())
+    }
+
+    /// Gives a mark back and keeps the changes behind it.
+    pub fn keep(&mut self, mark: Mark) {
+        self.levels.pop();
+        let Some(level) = self.levels.last_mut() else {
             self.journal.clear();
+            return;
+        };
+        let behind = self.journal.split_off(mark.0.min(self.journal.len()));
+        self.journal.extend(behind.into_iter().filter(|(name, _)| level.insert(name.clone())));
+    }
+
+    /// Adds, as further possibilities, what ways set that left from here.
+    pub fn add_possible(&mut self, changes: Changes) {
+        for (name, variable) in changes.0 {
+            let Some(variable) = variable else { continue };
+            let added = Variable { others: Vec::new(), ..variable.guessed() };
+            let Some(now) = self.map.get(&name) else {
+                self.swap(name, Some(Rc::new(added)), true);
+                continue;
+            };
+            let known = |other: &Variable| other.values == added.values;
+            let texts = |v: &Variable| v.values.iter().map(|value| value.text.clone()).collect::<Vec<_>>();
+            if texts(now) == texts(&added) || now.others.iter().any(|other| known(other)) {
+                continue;
+            }
+            let now = now.guessed();
+            let mut others = now.others.clone();
+            let empty = now.values.iter().all(|value| value.text.is_empty());
+            let rest = Variable { others: Vec::new(), ..now };
+            // What holds something says more than what is still empty.
+            let (first, other) = if empty { (added, rest) } else { (rest, added) };
+            if others.len() < MOST_OTHERS {
+                others.push(Rc::new(other));
+            }
+            self.swap(name, Some(Rc::new(Variable { others, ..first })), true);
         }
     }
 

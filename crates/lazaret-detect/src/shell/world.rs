@@ -150,6 +150,8 @@ pub(crate) trait World {
     fn state(&mut self, kind: BehaviourKind, certainty: Certainty, because: Vec<Location>);
     /// How many behaviours were stated.
     fn stated(&self) -> usize;
+    /// How often a file came to hold something else.
+    fn changes(&self) -> usize;
     /// Starts a program.
     fn start(&mut self, start: Start) -> Ran;
     /// Reads a file as text and marks it as read.

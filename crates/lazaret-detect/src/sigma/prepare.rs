@@ -222,4 +222,3 @@ fn refused(source: &Source, message: &str) -> PackError {
     };
     source.error(line, one_line(&reason))
 }
-

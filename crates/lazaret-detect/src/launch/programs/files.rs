@@ -259,6 +259,7 @@ impl Worker<'_, '_, '_> {
         // Only what these steps wrote is forgotten: that a file of the image is gone would hide
         // what runs it in another launch.
         if let Some(written) = self.paper.written.get_mut(&place) {
+            self.paper.changes += usize::from(!written.removed);
             written.removed = true;
         }
     }

@@ -11,6 +11,7 @@ mod languages;
 mod later;
 mod payloads;
 mod python;
+mod repeated;
 mod scripts;
 
 use std::collections::BTreeMap;
