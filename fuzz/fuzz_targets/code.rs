@@ -8,7 +8,7 @@ use lazaret_detect::{LaunchLimits, View, follow};
 use lazaret_model::{ContentId, Digest, FileEntry, FileKind, Image, ImageConfig, LayerFacts, PinnedRef};
 use libfuzzer_sys::fuzz_target;
 
-const INTERPRETERS: [&str; 6] = ["python3", "node", "php", "ruby", "lua", "perl"];
+const INTERPRETERS: [&str; 7] = ["python3", "node", "php", "ruby", "lua", "perl", "pwsh"];
 
 fuzz_target!(|data: &[u8]| {
     let Some((&which, program)) = data.split_first() else { return };

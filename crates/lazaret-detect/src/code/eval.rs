@@ -50,6 +50,9 @@ impl Args {
     }
 }
 
+/// Bytes of a name in a library, its modules and types before it.
+const LONGEST_PATH: usize = 256;
+
 impl Interp<'_> {
     pub fn eval(&mut self, expr: &Expr) -> Val {
         // Leaves cost no depth.
@@ -319,6 +322,10 @@ impl Interp<'_> {
     pub fn attr(&mut self, object: &Val, name: &Name) -> Val {
         match object {
             Val::Library(path) => {
+                // A loop that goes from one to the next (`node = node.next`) would make a path without end.
+                if path.len() > LONGEST_PATH {
+                    return Val::unknown("$(…)");
+                }
                 let full = format!("{path}.{name}");
                 if let Some(value) = self.root.get(&full) {
                     return value;

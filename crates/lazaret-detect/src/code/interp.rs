@@ -44,6 +44,10 @@ const MAX_CALLS: u32 = 40;
 const MAX_ROUNDS: u32 = 1 << 17;
 /// Rounds of a loop that starts programs, writes files or connects.
 const MAX_ACTIVE_ROUNDS: u32 = 24;
+/// Regular expressions of one program that are built.
+const MAX_PATTERNS: usize = 512;
+/// Steps that building one costs.
+const PATTERN_COST: u64 = 4_000;
 /// Functions that nothing calls, which are followed as possible.
 const MAX_IDLE: usize = 96;
 
@@ -93,6 +97,8 @@ pub(super) struct Interp<'w> {
     /// Handlers that were noted.
     handlers: HashSet<*const Stmt>,
     complained: bool,
+    /// Patterns that were built, by their text and whether case matters.
+    patterns: HashMap<(String, bool), Option<regex::Regex>>,
 }
 
 impl<'w> Interp<'w> {
@@ -125,6 +131,7 @@ impl<'w> Interp<'w> {
             called: HashSet::new(),
             handlers: HashSet::new(),
             complained: false,
+            patterns: HashMap::new(),
         }
     }
 
@@ -172,6 +179,22 @@ impl<'w> Interp<'w> {
 
     pub fn leave(&mut self) {
         self.budget.depth.set(self.budget.depth.get().saturating_sub(1));
+    }
+
+    /// A regular expression that is safe to build; each one once, since building costs far more
+    /// than most searches.
+    pub fn regex(&mut self, pattern: &str, ignore_case: bool) -> Option<regex::Regex> {
+        let key = (pattern.to_owned(), ignore_case);
+        if let Some(built) = self.patterns.get(&key) {
+            return built.clone();
+        }
+        if self.patterns.len() >= MAX_PATTERNS || !self.spend(PATTERN_COST) {
+            return None;
+        }
+        let built =
+            regex::RegexBuilder::new(pattern).case_insensitive(ignore_case).size_limit(1 << 18).build().ok();
+        self.patterns.insert(key, built.clone());
+        built
     }
 
     /// A scope for a function or a module.

@@ -464,11 +464,7 @@ impl Interp<'_> {
             && let Some(pattern) = path.strip_prefix("/")
         {
             let (pattern, flags) = pattern.rsplit_once('/')?;
-            let regex = regex::RegexBuilder::new(pattern)
-                .case_insensitive(flags.contains('i'))
-                .size_limit(1 << 18)
-                .build()
-                .ok()?;
+            let regex = self.regex(pattern, flags.contains('i'))?;
             if !self.affords(shown.len() * 4) {
                 return None;
             }
@@ -550,7 +546,7 @@ impl Interp<'_> {
                     if pattern.is_empty() {
                         Val::Text(text.clone()).items()?
                     } else {
-                        let regex = regex::RegexBuilder::new(pattern).size_limit(1 << 18).build().ok()?;
+                        let regex = self.regex(pattern, false)?;
                         regex.split(&shown).map(part).collect()
                     }
                 }

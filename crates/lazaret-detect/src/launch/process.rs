@@ -5,7 +5,7 @@ use std::rc::Rc;
 use lazaret_model::{BehaviourKind, Certainty, EntryPath, Location};
 
 use super::paper::Paper;
-use super::programs::{self, Inner, escapes, files, net, output, scripts, wrap};
+use super::programs::{self, Inner, escapes, files, net, output, powershell, scripts, wrap};
 use super::{DEFAULT_PATH, supervise};
 use crate::Found;
 use crate::code;
@@ -131,6 +131,9 @@ impl<'a> Process<'a> {
             return ran;
         }
         if let Some(ran) = code::follow(paper, &self.start, self.path.as_deref()) {
+            return ran;
+        }
+        if let Some(ran) = powershell::follow(paper, &self.start, &self.name) {
             return ran;
         }
         if let Some(fetched) = net::fetched(paper, &self.start, &self.name) {
@@ -491,7 +494,8 @@ impl<'a> Process<'a> {
         }
         let argv =
             words.iter().map(|w| Value::sure(w.clone())).chain([Value::sure(path)]).chain(args).collect();
-        code::follow(paper, &Start { argv, ..self.start.clone() }, Some(&interpreter))
+        let next = Start { argv, ..self.start.clone() };
+        code::follow(paper, &next, Some(&interpreter)).or_else(|| powershell::follow(paper, &next, &name))
     }
 }
 

@@ -235,6 +235,16 @@ impl Shell<'_> {
         Done { out: Value::unknown(text.text.clone()), ..Done::with(Status::Unknown) }
     }
 
+    /// `PROMPT_COMMAND=…` runs before each prompt, if a person gets one.
+    pub(super) fn run_at_prompt(&mut self, name: &str, value: &Value, line: u32) {
+        if name != "PROMPT_COMMAND" || value.fetched.is_some() {
+            return;
+        }
+        if let Some(text) = value.known().map(str::to_owned) {
+            self.isolated(|shell| shell.may(|shell| shell.run_text(&text, line, &Input::default(), false)));
+        }
+    }
+
     /// Reads a file before the script itself, as `BASH_ENV` asks for.
     pub fn run_hook(&mut self, path: &str) {
         self.source(&[Value::plain(path)], &Plan::default(), false, 1);

@@ -179,6 +179,7 @@ impl Shell<'_> {
                     value = whole;
                 }
                 self.tell_setting(&assign.name, &value.text, word.line);
+                self.run_at_prompt(&assign.name, &value, word.line);
                 self.set(&assign.name, value);
                 status
             }

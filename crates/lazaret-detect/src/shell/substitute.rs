@@ -36,6 +36,7 @@ impl Shell<'_> {
         let path = path.known()?;
         let path = self.absolute(path);
         let because = self.because(line);
+        self.tell_reading(&path, line);
         match self.world.read(&path, &because, self.certainty) {
             Held::Text(value) => Some(value),
             Held::Opaque(fetched) => Some(Value { fetched, ..Value::unknown(format!("$(<{path})")) }),

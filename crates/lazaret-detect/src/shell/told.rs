@@ -32,6 +32,14 @@ impl Shell<'_> {
         }
     }
 
+    /// States that the shell itself reads a file that holds secrets (`$(<file)`, `read <file`,
+    /// `mapfile <file`): no program is started that would say so.
+    pub(super) fn tell_reading(&mut self, path: &str, line: u32) {
+        if holds_secrets(path) {
+            self.tell(vec!["read".to_owned(), "<".to_owned(), path.to_owned()], line);
+        }
+    }
+
     fn tell(&mut self, argv: Vec<String>, line: u32) {
         let kind = BehaviourKind::Process {
             argv,
@@ -52,6 +60,31 @@ fn is_about_history(name: &str) -> bool {
         .is_some_and(|rest| matches!(rest, "FILE" | "SIZE" | "FILESIZE" | "CONTROL" | "IGNORE"))
 }
 
+/// Whether a file is one that holds keys, passwords, or what another process was given.
+fn holds_secrets(path: &str) -> bool {
+    const FILES: [&str; 14] = [
+        "/etc/shadow",
+        "/etc/shadow-",
+        "/etc/gshadow",
+        "/etc/gshadow-",
+        "/etc/sudoers",
+        "/etc/krb5.keytab",
+        "/.aws/credentials",
+        "/.docker/config.json",
+        "/.kube/config",
+        "/.git-credentials",
+        "/.netrc",
+        "/.pgpass",
+        "/.bash_history",
+        "/serviceaccount/token",
+    ];
+    let process = path.strip_prefix("/proc/").and_then(|rest| rest.split_once('/'));
+    FILES.iter().any(|file| path.ends_with(file))
+        || path.contains("/.ssh/") && !path.ends_with(".pub") && !path.ends_with("known_hosts")
+        || path.contains("/etc/ssh/ssh_host_") && path.ends_with("_key")
+        || process.is_some_and(|(pid, file)| pid != "self" && matches!(file, "environ" | "mem" | "maps"))
+}
+
 /// Whether other programs take code, a proxy or a program to run from a variable.
 fn steers(name: &str) -> bool {
     matches!(
@@ -60,6 +93,7 @@ fn steers(name: &str) -> bool {
             | "LD_AUDIT"
             | "DYLD_INSERT_LIBRARIES"
             | "BASH_ENV"
+            | "PROMPT_COMMAND"
             | "PYTHONSTARTUP"
             | "PYTHONINSPECT"
             | "PERL5OPT"

@@ -100,13 +100,23 @@ pub(crate) fn effects(paper: &mut Paper<'_>, start: &Start, name: &str) {
             }
         }
         "crontab" => hand.crontab(args),
-        "tar" | "bsdtar" => hand.tar(args),
-        "unzip" | "7z" | "7za" => {
-            let archive = operands(args, &["-d"]).find(|v| v.text != "x" && v.text != "e");
+        "tar" | "bsdtar" | "gtar" => hand.tar(args),
+        "unzip" | "7z" | "7za" | "bsdunzip" => {
+            let archive = operands(args, &["-d", "-x"]).find(|v| v.text != "x" && v.text != "e").cloned();
             let dir = args.iter().position(|v| v.text == "-d").and_then(|at| args.get(at + 1));
-            let dir = dir.map_or(start.cwd.clone(), |v| v.text.clone());
-            let fetched = archive.and_then(|a| hand.fetched(&a.text));
-            hand.unpack(&dir, fetched);
+            let own = args.iter().find_map(|v| v.text.strip_prefix("-o").filter(|d| !d.is_empty()));
+            let own = own.filter(|_| name.starts_with('7'));
+            let dir = dir.map(|v| v.text.as_str()).or(own).unwrap_or(&start.cwd).to_owned();
+            if let Some(archive) = archive {
+                hand.take_out(&archive, &dir, 0);
+            }
+        }
+        "cpio" | "pax" => hand.cpio(args),
+        "ar" => {
+            let takes_out = args.first().is_some_and(|v| v.text.trim_start_matches('-').starts_with('x'));
+            if let (true, Some(archive)) = (takes_out, args.get(1).cloned()) {
+                hand.take_out(&archive, &start.cwd, 0);
+            }
         }
         "openssl" | "xxd" | "uudecode" | "sort" | "base64" => hand.coded(args),
         "gunzip" | "bunzip2" | "unxz" | "gzip" | "xz" | "bzip2" | "zstd" | "upx" => {
@@ -345,22 +355,82 @@ impl Worker<'_, '_, '_> {
 
     fn tar(&mut self, args: &[Value]) {
         let first = args.first().map_or("", |v| v.text.as_str());
-        let extracts = args.iter().any(|v| matches!(v.text.as_str(), "-x" | "--extract"))
-            || !first.starts_with("--") && first.contains('x');
+        let short =
+            |v: &Value, c: char| v.text.starts_with('-') && !v.text.starts_with("--") && v.text.contains(c);
+        let extracts = args.iter().any(|v| short(v, 'x') || v.text == "--extract" || v.text == "--get")
+            || !first.starts_with('-') && first.contains('x');
         if !extracts {
             return;
         }
-        let dir = args.iter().position(|v| matches!(v.text.as_str(), "-C" | "--directory"));
-        let dir = dir.and_then(|at| args.get(at + 1)).map_or(self.start.cwd.clone(), |v| v.text.clone());
-        let archive = args.iter().find_map(|v| self.fetched(&v.text));
-        let piped = || self.start.input.value.as_ref().and_then(|v| v.fetched.clone());
-        let fetched = archive.or_else(piped);
-        self.unpack(&dir, fetched);
+        let after = |names: &[&str]| {
+            let at = args.iter().position(|v| names.contains(&v.text.as_str()))?;
+            args.get(at + 1)
+        };
+        let long = |name: &str| args.iter().find_map(|v| v.text.strip_prefix(name).map(str::to_owned));
+        let dir = after(&["-C", "--directory"]).map(|v| v.text.clone()).or_else(|| long("--directory="));
+        let dir = dir.unwrap_or_else(|| self.start.cwd.clone());
+        // The word behind a group of letters that ends with `f`.
+        let grouped = args.iter().enumerate().find(|(n, v)| {
+            let group = short(v, 'f') || *n == 0 && !v.text.starts_with('-') && v.text.contains('f');
+            group && v.text.ends_with('f')
+        });
+        let named = grouped.and_then(|(n, _)| args.get(n + 1)).cloned();
+        let named = named.or_else(|| after(&["--file"]).cloned());
+        let named = named.or_else(|| long("--file=").map(Value::sure));
+        let fetched = args.iter().find(|v| self.fetched(&v.text).is_some()).cloned();
+        let archive = fetched.or(named).unwrap_or_else(|| Value::sure("-"));
+        let strips = after(&["--strip"]).map(|v| v.text.clone());
+        let strips = strips.or_else(|| long("--strip-components=")).or_else(|| long("--strip="));
+        self.take_out(&archive, &dir, strips.and_then(|n| n.parse().ok()).unwrap_or(0));
     }
 
-    fn unpack(&mut self, dir: &str, fetched: Option<Rc<Fetched>>) {
-        if let Some(fetched) = fetched {
-            self.paper.unpacked.push((absolute(&self.start.cwd, dir), fetched));
+    fn cpio(&mut self, args: &[Value]) {
+        let takes_out = args.iter().any(|v| {
+            let short = v.text.starts_with('-') && !v.text.starts_with("--");
+            let letter = if self.name == "pax" { 'r' } else { 'i' };
+            short && v.text.contains(letter) || v.text == "--extract"
+        });
+        if takes_out {
+            let options = ["-F", "-f", "-I", "--file"];
+            let named = args.iter().position(|v| options.contains(&v.text.as_str()));
+            let archive = named.and_then(|at| args.get(at + 1)).cloned();
+            let cwd = self.start.cwd.clone();
+            self.take_out(&archive.unwrap_or_else(|| Value::sure("-")), &cwd, 0);
         }
+    }
+
+    /// Unpacks an archive: what was fetched makes fetched files, what is known makes known ones.
+    fn take_out(&mut self, archive: &Value, dir: &str, strips: usize) {
+        if let Some(fetched) = self.fetched(&archive.text) {
+            self.paper.unpacked.push((absolute(&self.start.cwd, dir), fetched));
+            return;
+        }
+        let Some(bytes) = self.bytes(&archive.text) else { return };
+        for (name, content) in super::archive::members(&bytes) {
+            let because = || self.start.because.clone();
+            if !self.paper.spend(1 + (content.text.len() as u64 >> 12), &because) {
+                return;
+            }
+            let Some(name) = name.splitn(strips + 1, '/').nth(strips).filter(|n| !n.is_empty()) else {
+                continue;
+            };
+            // As tar does it: nothing leaves the directory.
+            let inside = lazaret_model::EntryPath::clean(format!("/{name}").as_bytes()).to_string();
+            let path = format!("{}{inside}", dir.trim_end_matches('/'));
+            self.write(&Value { text: path, ..archive.clone() }, &content, false);
+        }
+    }
+
+    /// What an archive holds, where a step wrote it, the input is it, or the image has it.
+    fn bytes(&mut self, path: &str) -> Option<Vec<u8>> {
+        if matches!(path, "-" | "/dev/stdin") {
+            return self.start.input.value.as_ref().filter(|v| v.is_known()).map(Value::bytes);
+        }
+        let place = absolute(&self.start.cwd, path);
+        if let Some(written) = self.paper.written.get(&place) {
+            return written.content.as_ref().filter(|v| v.is_known() && !written.removed).map(Value::bytes);
+        }
+        let found = self.paper.find(&place).filter(crate::Found::is_file)?;
+        Some(self.paper.contents.get(&found.data.content?)?.to_vec())
     }
 }

@@ -1,10 +1,12 @@
 //! What programs do, known by their names.
 
+pub(super) mod archive;
 mod awk;
 pub(super) mod escapes;
 pub(super) mod files;
 pub(super) mod net;
 pub(super) mod output;
+pub(super) mod powershell;
 pub(super) mod scripts;
 pub(super) mod wrap;
 
@@ -47,6 +49,7 @@ pub(super) fn runs_code(name: &str) -> bool {
                 | "deno"
                 | "bun"
                 | "pwsh"
+                | "powershell"
                 | "tclsh"
                 | "Rscript"
                 | "groovy"

@@ -112,9 +112,34 @@ fn state(paper: &mut Paper<'_>, start: &Start, name: &str, address: Address, url
     paper.state(kind, start.certainty, start.because.clone());
 }
 
+/// `/inet/tcp/0/HOST/PORT`: gawk's files that are connections (the GNU Awk manual, TCP/IP
+/// Networking).
+fn through_awk(paper: &mut Paper<'_>, start: &Start, name: &str) {
+    for value in start.argv[1..].iter().filter(|v| v.text.len() < 64 << 10) {
+        for (at, family) in value.text.match_indices("/inet") {
+            let rest = value.text[at + family.len()..].trim_start_matches(['4', '6']);
+            let end = rest.find(['"', '\'', ' ', '\n']).unwrap_or(rest.len());
+            let mut parts = rest[..end].trim_start_matches('/').splitn(4, '/');
+            let [Some("tcp" | "udp"), Some(own), Some(host), Some(port)] =
+                [parts.next(), parts.next(), parts.next(), parts.next()]
+            else {
+                continue;
+            };
+            // With a port of its own and none of the other it listens.
+            if own == "0" && !host.is_empty() && host != "0" {
+                let address = Address { url: String::new(), host: host.to_owned(), port: port.parse().ok() };
+                state(paper, start, name, address, false);
+            }
+        }
+    }
+}
+
 /// States the connections that a program's arguments name.
 pub(crate) fn connections(paper: &mut Paper<'_>, start: &Start, name: &str) {
     let args = &start.argv[1..];
+    if matches!(name, "awk" | "gawk" | "mawk" | "nawk") {
+        through_awk(paper, start, name);
+    }
     // Text is handed on by these, and by shells, not connected to.
     let hands_on = super::is_shell(name)
         || super::wrap::is_wrapper(name)

@@ -150,3 +150,21 @@ fn ten_thousand_lines_are_read_quickly() {
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     assert!(path.behaviours.len() > 9_000, "{}", path.behaviours.len());
 }
+
+#[test]
+fn a_chain_of_unknown_members_in_a_loop_does_not_grow() {
+    let loops = [
+        ("node", "e.js", "for (let w = this.head; w; w = w.next) { use(w.value) }"),
+        ("python3", "e.py", "w = unknown()\nwhile w:\n    w = w.next\n"),
+        ("ruby", "e.rb", "w = head\nw = w.next while w\n"),
+    ];
+    for (program, file, text) in loops {
+        let begun = Instant::now();
+        Fixture::new()
+            .file(&format!("usr/bin/{program}"), "\u{7f}ELF\0", 0o755)
+            .file(file, text, 0o644)
+            .start(&[program, &format!("/{file}")], &[])
+            .follow();
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}: {text}", begun.elapsed());
+    }
+}

@@ -10,9 +10,12 @@ mod hostile;
 mod languages;
 mod later;
 mod payloads;
+mod powershell;
 mod python;
 mod repeated;
 mod scripts;
+mod stack;
+mod unpacked;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

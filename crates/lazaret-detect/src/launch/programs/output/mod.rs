@@ -31,8 +31,11 @@ type Reader<'r> = &'r mut dyn FnMut(&str) -> Option<Value>;
 
 /// Steps that a program costs beyond its text.
 pub(crate) fn cost(name: &str, args: &[Value]) -> u64 {
-    if name != "openssl" {
-        return 0;
+    match name {
+        "openssl" => {}
+        // A regular expression is built.
+        "sed" | "grep" | "egrep" | "awk" | "gawk" | "mawk" => return 32,
+        _ => return 0,
     }
     crypt::cost(&args.iter().map(|v| v.text.as_str()).collect::<Vec<_>>())
 }
