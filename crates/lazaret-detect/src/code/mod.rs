@@ -283,6 +283,8 @@ impl Interp<'_> {
             Language::Php => php::parse(text),
             Language::Ruby => ruby::parse(text),
             Language::Lua => lua::parse(text),
+            // The grammar's scanner looks for the end of a here-document's last line for ever.
+            Language::Perl if !text.ends_with('\n') => perl::parse(&format!("{text}\n")),
             Language::Perl => perl::parse(text),
         };
         match &parsed {

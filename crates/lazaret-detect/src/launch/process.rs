@@ -5,7 +5,7 @@ use std::rc::Rc;
 use lazaret_model::{BehaviourKind, Certainty, EntryPath, Location};
 
 use super::paper::Paper;
-use super::programs::{self, Inner, escapes, files, net, output, powershell, scripts, wrap};
+use super::programs::{self, Inner, escapes, files, jar, net, output, powershell, scripts, wrap};
 use super::{DEFAULT_PATH, supervise};
 use crate::Found;
 use crate::code;
@@ -140,6 +140,7 @@ impl<'a> Process<'a> {
             return Ran { out: fetched, status: Status::Fine };
         }
         files::effects(paper, &self.start, &self.name);
+        jar::follow(paper, &self.start, &self.name);
         self.output(paper)
     }
 

@@ -4,6 +4,7 @@ pub(super) mod archive;
 mod awk;
 pub(super) mod escapes;
 pub(super) mod files;
+pub(super) mod jar;
 pub(super) mod net;
 pub(super) mod output;
 pub(super) mod powershell;

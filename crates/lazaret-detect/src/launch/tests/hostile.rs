@@ -168,3 +168,29 @@ fn a_chain_of_unknown_members_in_a_loop_does_not_grow() {
         assert!(begun.elapsed() < Duration::from_secs(5), "{:?}: {text}", begun.elapsed());
     }
 }
+
+#[test]
+fn a_here_document_without_an_end_does_not_hang_perl() {
+    for text in ["<<n\n$e", "print <<EOT;\n@{[ 1 ]} x", "<<~n\n  ${", "<<n\n\\", "print <<a, <<b;\n$x\na\n$y"]
+    {
+        let begun = Instant::now();
+        Fixture::new()
+            .file("usr/bin/perl", "\u{7f}ELF\0", 0o755)
+            .file("e.pl", text, 0o644)
+            .start(&["perl", "/e.pl"], &[])
+            .follow();
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}: {text}", begun.elapsed());
+    }
+}
+
+#[test]
+fn a_pattern_in_a_loop_is_built_once() {
+    let text = "$b = 'a' x 9000; while ($b =~ s/^([^\\n]{1,20}\\w\\W?)//) { $n = $n . 'x' }\n";
+    let begun = Instant::now();
+    Fixture::new()
+        .file("usr/bin/perl", "\u{7f}ELF\0", 0o755)
+        .file("e.pl", text, 0o644)
+        .start(&["perl", "/e.pl"], &[])
+        .follow();
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
