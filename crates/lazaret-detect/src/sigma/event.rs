@@ -9,7 +9,7 @@ use super::scene::Scene;
 ///
 /// | category | fields |
 /// |---|---|
-/// | `process_creation` | `Image`, `CommandLine`, `Arguments` (list), `ProcessName` (list: the name it is called by, and that of the file behind it where links lead to another), `ParentCommandLine`, `ParentImage`, `CurrentDirectory`, `User`, `FedBy` (list: the programs that write to its standard input, nearest first), `Stdin`, `Downloaded` (the address that the program or the text it runs was fetched from) |
+/// | `process_creation` | `Image`, `CommandLine`, `Arguments` (list), `ProcessName` (list: the name it is called by, and that of the file behind it where links lead to another), `ParentCommandLine`, `ParentImage`, `CurrentDirectory`, `User`, `FedBy` (list: the programs that write to its standard input, nearest first), `Stdin`, `Downloaded` (the address that the program or the text it runs was fetched from), `OwnService` (`true` where the command names a service that the same start path starts) |
 /// | `file_event` (written, appended), `file_delete`, `file_change` (permissions) | `TargetFilename`, `Image`, `Content`, `Operation` (`write`, `append`, `delete`, `chmod`), `User` |
 /// | `network_connection` | `DestinationHostname`, `DestinationIp`, `DestinationPort`, `Url`, `Image`, `Initiated`, `User` |
 /// | `image_config` | `Entrypoint`, `Cmd`, `CommandLine` (both), `Env` (list of `NAME=value`), `EnvName` (list), `User`, `Labels` (list of `name=value`), `Healthcheck`, `OnBuild` (list), `Volumes`, `ExposedPorts`, `Author`, `WorkingDir` |
@@ -101,6 +101,9 @@ impl Event {
                 }
                 if !fed_by.is_empty() {
                     event.set("FedBy", fed_by.clone());
+                }
+                if scene.speaks_of_own_service(argv) {
+                    event.set("OwnService", "true");
                 }
                 event.set("Stdin", stdin.clone());
                 event.set("Downloaded", downloaded.clone());

@@ -56,6 +56,7 @@ const KINDS: &[Kind] = &[
             "CurrentDirectory",
             "User",
             "FedBy",
+            "OwnService",
             "Stdin",
             "Downloaded",
             "HostPath",

@@ -183,7 +183,7 @@ impl SigmaRules {
         launch: Option<&Launch>,
     ) -> Vec<Hit<'_>> {
         let mut hits = Vec::new();
-        let mut scene = Scene::new(interpreter);
+        let mut scene = Scene::new(interpreter).with_services(behaviours);
         for (index, behaviour) in behaviours.iter().enumerate() {
             let place = HitPlace::Behaviour(index);
             let event = Event::in_scene(behaviour, config, platform, &scene);

@@ -1,6 +1,6 @@
 //! What is known of programs beyond the one event that is judged.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use lazaret_model::{Behaviour, BehaviourKind};
 
@@ -10,6 +10,8 @@ use super::event::{program, rooted};
 pub(super) struct Scene<'a> {
     interpreter: &'a dyn Fn(&str) -> Option<String>,
     started: HashMap<&'a str, Started>,
+    /// The services that are started anywhere on the same path, in their shortest form.
+    services: HashSet<&'a str>,
 }
 
 struct Started {
@@ -21,7 +23,30 @@ impl<'a> Scene<'a> {
     /// A scene in which nothing has started. `interpreter` gives the program that the kernel
     /// runs for a script, by the script's path.
     pub(super) fn new(interpreter: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Self { interpreter, started: HashMap::new() }
+        Self { interpreter, started: HashMap::new(), services: HashSet::new() }
+    }
+
+    /// The same scene, with the services that `behaviours` start. A handler for a signal stands
+    /// before what it will end, so that order says nothing.
+    pub(super) fn with_services(mut self, behaviours: &'a [Behaviour]) -> Self {
+        for behaviour in behaviours {
+            let BehaviourKind::Process { argv, .. } = &behaviour.kind else { continue };
+            let Some(program) = argv.first() else { continue };
+            let starts = argv[1..].iter().any(|word| matches!(word.as_str(), "start" | "restart"));
+            if !manages_services(program) {
+                self.services.insert(service_name(program));
+            } else if starts {
+                self.services.extend(argv.iter().filter(|word| !is_verb(word)).map(|word| service_name(word)));
+            }
+        }
+        self
+    }
+
+    /// Whether a command speaks of a service that the same path starts: what it ends is its own.
+    pub(super) fn speaks_of_own_service(&self, argv: &[String]) -> bool {
+        let Some((program, words)) = argv.split_first() else { return false };
+        let own = |word: &String| !is_verb(word) && self.services.contains(service_name(word));
+        words.iter().any(own) || (manages_services(program) && own(program))
     }
 
     /// Takes note of a process.
@@ -60,4 +85,25 @@ impl<'a> Scene<'a> {
     fn of(&self, name: &str) -> Option<&Started> {
         self.started.get(crate::case::base_name(name))
     }
+}
+
+/// Whether a program starts and stops services: a manager of all, or the script of one.
+fn manages_services(program: &str) -> bool {
+    let name = crate::case::base_name(program);
+    matches!(name, "service" | "systemctl" | "rc-service" | "invoke-rc.d" | "initctl" | "sv" | "supervisorctl")
+        || name.ends_with("-control")
+        || program.contains("/init.d/")
+}
+
+/// Whether a word is what to do, and not with which service.
+fn is_verb(word: &str) -> bool {
+    word.starts_with('-')
+        || matches!(crate::case::base_name(word), "start" | "stop" | "restart" | "reload" | "service" | "systemctl")
+}
+
+/// A service's name without what its unit, its daemon or its script adds.
+fn service_name(word: &str) -> &str {
+    let name = crate::case::base_name(word);
+    let name = name.strip_suffix(".service").or_else(|| name.strip_suffix("-control")).unwrap_or(name);
+    name.strip_suffix('d').filter(|rest| rest.len() > 2).unwrap_or(name)
 }
