@@ -81,7 +81,14 @@ impl<'a> Process<'a> {
             // A link to a program that is known by its own name (`/start` → `/bin/bash`); the
             // multi-call binaries are known by the name they are called by.
             let multi = matches!(real_name, "busybox" | "toybox" | "coreutils");
+            let says = |word: &str| programs::is_known(word) || programs::is_coder(word);
             if !multi && !programs::is_known(&name) && programs::is_known(real_name) {
+                name = real_name.to_owned();
+            } else if multi
+                && !says(&name)
+                && start.argv.get(1).and_then(Value::known).is_some_and(|first| says(program_name(first)))
+            {
+                // A name that is none of its tools' is another name of the whole box.
                 name = real_name.to_owned();
             } else if !multi
                 && !programs::is_known(&name)
@@ -172,6 +179,7 @@ impl<'a> Process<'a> {
             None => {
                 // What a filter that is not computed makes of fetched bytes is still fetched.
                 let fetched = self.start.input.value.as_ref().and_then(|v| v.fetched.clone());
+                let fetched = fetched.or_else(|| net::brought_by_stranger(&self.start, &self.name));
                 let silent = programs::is_silent(&self.name);
                 let out = if silent { Value::empty() } else { Value { fetched, ..Value::unknown("") } };
                 Ran { out, status }

@@ -27,7 +27,7 @@ impl Shell<'_> {
     /// States that a variable is set which says whether a shell keeps a history, or by which other
     /// programs load code, take a proxy or start a helper.
     pub(super) fn tell_setting(&mut self, name: &str, value: &str, line: u32) {
-        if is_about_history(name) || steers(name) {
+        if is_about_history(name) || steers(name) || (name == "PATH" && leads_astray(value)) {
             self.tell(vec!["export".to_owned(), format!("{name}={value}")], line);
         }
     }
@@ -101,6 +101,10 @@ fn steers(name: &str) -> bool {
             | "RUBYOPT"
             | "GCONV_PATH"
             | "VISUAL"
+            | "KRB5CCNAME"
+            | "SSH_AUTH_SOCK"
+            | "AWS_SESSION_TOKEN"
+            | "PROMPT_COMMAND"
             | "LESSOPEN"
             | "LESSCLOSE"
             | "GIT_SSH"
@@ -117,4 +121,13 @@ fn steers(name: &str) -> bool {
         || name.ends_with("EDITOR")
         || name.ends_with("_ASKPASS")
         || name.ends_with("PASSWORD_COMMAND")
+}
+
+/// Whether a search for programs begins where files are passed about, where one stands, or in a
+/// hidden folder at the root.
+fn leads_astray(path: &str) -> bool {
+    let first = path.split(':').next().unwrap_or_default();
+    path.contains(':')
+        && (matches!(first, "" | ".")
+            || ["/tmp", "/var/tmp", "/dev/shm", "/."].iter().any(|place| first.starts_with(place)))
 }

@@ -36,7 +36,8 @@ impl<'a> Scene<'a> {
             if !manages_services(program) {
                 self.services.insert(service_name(program));
             } else if starts {
-                self.services.extend(argv.iter().filter(|word| !is_verb(word)).map(|word| service_name(word)));
+                self.services
+                    .extend(argv.iter().filter(|word| !is_verb(word)).map(|word| service_name(word)));
             }
         }
         self
@@ -90,15 +91,20 @@ impl<'a> Scene<'a> {
 /// Whether a program starts and stops services: a manager of all, or the script of one.
 fn manages_services(program: &str) -> bool {
     let name = crate::case::base_name(program);
-    matches!(name, "service" | "systemctl" | "rc-service" | "invoke-rc.d" | "initctl" | "sv" | "supervisorctl")
-        || name.ends_with("-control")
+    matches!(
+        name,
+        "service" | "systemctl" | "rc-service" | "invoke-rc.d" | "initctl" | "sv" | "supervisorctl"
+    ) || name.ends_with("-control")
         || program.contains("/init.d/")
 }
 
 /// Whether a word is what to do, and not with which service.
 fn is_verb(word: &str) -> bool {
     word.starts_with('-')
-        || matches!(crate::case::base_name(word), "start" | "stop" | "restart" | "reload" | "service" | "systemctl")
+        || matches!(
+            crate::case::base_name(word),
+            "start" | "stop" | "restart" | "reload" | "service" | "systemctl"
+        )
 }
 
 /// A service's name without what its unit, its daemon or its script adds.

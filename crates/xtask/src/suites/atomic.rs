@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 use serde_yaml_ng::Value;
 
-use super::{New, category, plain_name};
+use super::{New, category, impairs, plain_name};
 use crate::eval::Label;
 
 #[derive(Deserialize)]
@@ -75,7 +75,10 @@ fn case(technique: &str, test: &Test) -> Option<New> {
     }
     Some(New {
         path: format!("{}/{}.{ending}", technique.to_lowercase(), plain_name(&test.name)),
-        category: category(&text),
+        category: match (category(&text), technique) {
+            ("", "T1685" | "T1562.001") => impairs(&text),
+            (found, _) => found,
+        },
         body: format!("{line}\n{}\n", text.trim_end()).into_bytes(),
         label: Label::Behaviour,
         set: "atomic-red-team".to_owned(),
@@ -91,5 +94,25 @@ fn word(value: &Value) -> String {
         Value::Number(number) => number.to_string(),
         Value::Bool(yes) => yes.to_string(),
         _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::impairs;
+
+    #[test]
+    fn only_who_ends_a_guard_is_filed_as_one() {
+        for text in [
+            "systemctl stop falcon-sensor.service",
+            "sed -i 's/x/Storage=none/' /etc/systemd/journald.conf",
+            "sysctl -w kernel.randomize_va_space=0",
+            "apt-get remove example-agent",
+        ] {
+            assert_eq!(impairs(text), "agent killer", "{text}");
+        }
+        for text in ["swapoff -a", "history -c", "systemctl stop nginx", "auditctl -s"] {
+            assert_eq!(impairs(text), "-", "{text}");
+        }
     }
 }

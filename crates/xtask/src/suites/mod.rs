@@ -77,6 +77,98 @@ fn category(text: &str) -> &'static str {
     ""
 }
 
+/// What a script is that a suite files under the impairing of defences: who counts is the guard
+/// that is ended, so a history that is emptied, or memory that is no longer swapped, is none.
+fn impairs(text: &str) -> &'static str {
+    let ends = text.lines().any(|line| {
+        let line = line.to_lowercase();
+        let has = |words: &[&str]| words.iter().any(|word| line.contains(word));
+        has(GUARDS) && has(ENDS)
+    });
+    if ends { "agent killer" } else { "-" }
+}
+
+/// Security agents, daemons that keep logs, firewalls, and protections of the kernel.
+const GUARDS: &[&str] = &[
+    "agent",
+    "sensor",
+    "endpoint",
+    "antivirus",
+    "edr",
+    "clamav",
+    "clamd",
+    "auditd",
+    "auditctl",
+    "audit.rules",
+    "audit.conf",
+    "syslog",
+    "journald",
+    "falcon",
+    "crowdstrike",
+    "carbon",
+    "cbdaemon",
+    "mdatp",
+    "defender",
+    "sentinel",
+    "sophos",
+    "mcafee",
+    "symantec",
+    "esets",
+    "wazuh",
+    "ossec",
+    "osquery",
+    "falco",
+    "sysdig",
+    "sysmon",
+    "aegis",
+    "aliyun",
+    "cloudmonitor",
+    "firewall",
+    "ufw",
+    "iptables",
+    "nftables",
+    "fail2ban",
+    "selinux",
+    "setenforce",
+    "apparmor",
+    "randomize_va_space",
+    "tripwire",
+    "rkhunter",
+];
+
+/// What is done to them.
+const ENDS: &[&str] = &[
+    "stop",
+    "disable",
+    "mask",
+    "kill",
+    "remove",
+    "purge",
+    "erase",
+    "uninstall",
+    "unload",
+    "teardown",
+    "rm -",
+    "rm /",
+    "unlink",
+    "setenforce 0",
+    "permissive",
+    "=0",
+    "= 0",
+    "-e 0",
+    "-e0",
+    " -d",
+    "off",
+    "flush",
+    "=none",
+    "=no",
+    "\"no\"",
+    "sed -i",
+    "exclusion",
+    "threat",
+    "> /etc",
+];
+
 /// A name that every file system and shell takes.
 fn plain_name(text: &str) -> String {
     let mut name: String = text

@@ -400,6 +400,18 @@ fn bare_operands(name: &str, args: &[Value]) -> Vec<String> {
     out
 }
 
+/// What a program that nobody knows writes for the next one after it was given an address: most
+/// likely what lies there. A fetching program needs no more than a copy to have another name.
+pub(crate) fn brought_by_stranger(start: &Start, name: &str) -> Option<Rc<Fetched>> {
+    if !start.piped || super::is_known(name) || super::is_coder(name) || super::only_names_files(name) {
+        return None;
+    }
+    let whole = |text: &str| ["http://", "https://", "ftp://"].iter().any(|scheme| text.starts_with(scheme));
+    let word = start.argv[1..].iter().map(|value| value.text.as_str()).find(|text| whole(text))?;
+    let url = address(word)?.url;
+    Some(Rc::new(Fetched { url, by: vec![name.to_owned()] }))
+}
+
 /// What a downloader brings: to a file, which is stated and remembered as fetched, or to its
 /// output. None where the program is no downloader or names no address.
 pub(crate) fn fetched(paper: &mut Paper<'_>, start: &Start, name: &str) -> Option<Value> {
