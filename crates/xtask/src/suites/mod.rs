@@ -163,10 +163,9 @@ const ENDS: &[&str] = &[
     "=none",
     "=no",
     "\"no\"",
-    "sed -i",
     "exclusion",
     "threat",
-    "> /etc",
+    "/d'",
 ];
 
 /// A name that every file system and shell takes.
