@@ -93,7 +93,8 @@ fn comment_in(line: &str) -> Option<(usize, usize)> {
     while let Some(at) = line[from..].find('`').map(|at| from + at) {
         let inside = &line[at + 1..];
         let end = inside.find('`')?;
-        let alone = line[..at].ends_with([' ', '\t']) || line[..at].is_empty();
+        let open = ['\'', '"'].iter().any(|quote| line[..at].matches(*quote).count() % 2 == 1);
+        let alone = !open && (line[..at].ends_with([' ', '\t']) || line[..at].is_empty());
         let followed = inside[end + 1..].starts_with([' ', '\t', '\n', '\r']);
         if alone && followed && inside[..end].trim_start().starts_with('#') && !inside[..end].contains('\\') {
             return Some((at, at + 1 + end + 1));
@@ -104,8 +105,8 @@ fn comment_in(line: &str) -> Option<(usize, usize)> {
 }
 
 impl WithoutComments {
-    /// Whether the grammar reads the text so, and none of what was taken out stands in quotes or in
-    /// a document, where it would be no comment.
+    /// Whether none of what was taken out stands in quotes or in a document, where it would be no
+    /// comment, as the grammar reads the text now.
     pub fn is_sound(&self, tree: &Tree) -> bool {
         let root = tree.root_node();
         let quoted = |&(from, to): &(usize, usize)| {
@@ -118,6 +119,6 @@ impl WithoutComments {
             }
             false
         };
-        !root.has_error() && !self.places.iter().any(quoted)
+        !self.places.iter().any(quoted)
     }
 }
