@@ -6,7 +6,7 @@ use crate::Subject;
 use crate::analyzers::{is_bulk, is_script, is_text, text_content};
 
 /// Raised whenever another content would be kept than before.
-pub(crate) const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 4;
 
 /// The largest content that is kept.
 const LARGEST: u64 = 1 << 20;
@@ -14,6 +14,9 @@ const LARGEST: u64 = 1 << 20;
 const LARGEST_DATABASE: u64 = 16 << 20;
 /// The largest text that is kept because something was seen in it.
 const LARGEST_EVIDENCE: u64 = 512 << 10;
+/// The largest text of no known kind that is kept: scripts read single values from such files
+/// (`/var/lib/dpkg/arch`), and a layer read twice for one of them costs as much as all of them.
+const LARGEST_STATE: u64 = 4 << 10;
 /// The largest configuration that is kept for its name alone.
 const LARGEST_CONFIG: u64 = 64 << 10;
 
@@ -62,9 +65,13 @@ pub(crate) fn keep(subject: &Subject<'_>, facts: &[Fact]) -> bool {
         TextKind::Crontab | TextKind::SystemdUnit => true,
         kind if is_script(kind) => true,
         TextKind::Json | TextKind::Yaml => subject.size <= LARGEST_CONFIG,
+        _ if subject.size <= LARGEST_STATE && !subject.path.as_bytes().starts_with(SHARED) => true,
         _ => subject.size <= LARGEST_CONFIG && is_config(subject.path),
     }
 }
+
+/// What programs of all machines share and no script reads a value from.
+const SHARED: &[u8] = b"usr/share/";
 
 /// Debian's `node_modules`: thousands of small scripts that other scripts load by name.
 const MODULES: &[u8] = b"usr/share/nodejs/";

@@ -1,6 +1,8 @@
 //! Where the program keeps things, after the XDG base directory specification.
 
 use std::env;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
 fn xdg(variable: &str, below_home: &str) -> Option<PathBuf> {
@@ -16,4 +18,13 @@ fn xdg(variable: &str, below_home: &str) -> Option<PathBuf> {
 /// `$XDG_CACHE_HOME/lazaret`: what can be made again.
 pub fn cache() -> Option<PathBuf> {
     xdg("XDG_CACHE_HOME", ".cache")
+}
+
+/// The same folder, made where it is not there: rules that were read are kept in it. Where it
+/// cannot be made, they are read anew each time.
+pub fn made_cache() -> Option<PathBuf> {
+    let dir = cache()?;
+    // Without the folder nothing is kept, which costs time and nothing else.
+    let _ = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
+    Some(dir)
 }

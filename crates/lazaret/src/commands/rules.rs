@@ -10,7 +10,7 @@ use crate::paths;
 pub fn run(command: RulesCommand) -> Result<Exit> {
     match command {
         RulesCommand::List { rules } => {
-            let pack = Pack::load(&rules, paths::cache().as_deref())?;
+            let pack = Pack::load(&rules, paths::made_cache().as_deref())?;
             let mut all: Vec<Rule> = pack.rules().iter().map(|known| known.rule.clone()).collect();
             all.extend(CHECKS.iter().map(|check| check.rule()));
             all.sort_by(|a, b| a.id.cmp(&b.id));
@@ -42,7 +42,7 @@ pub fn run(command: RulesCommand) -> Result<Exit> {
             Ok(Exit::Allowed)
         }
         RulesCommand::Explain { id, rules } => {
-            let pack = Pack::load(&rules, paths::cache().as_deref())?;
+            let pack = Pack::load(&rules, paths::made_cache().as_deref())?;
             let known = pack.rule(&id).map(|known| (known.rule.clone(), known.origin.clone()));
             let check =
                 || CHECKS.iter().map(|c| c.rule()).find(|r| r.id == id).map(|r| (r, "built-in".to_owned()));

@@ -279,7 +279,7 @@ pub(super) fn settings(args: &Wanted<'_>, references: &[ImageRef]) -> Result<Set
         worker: WorkerConfig {
             rules: args.rules.to_vec(),
             only_user_rules: args.only_rules,
-            cache: paths::cache(),
+            cache: paths::made_cache(),
             jobs,
             confine: !args.budget.unconfined,
             memory: args.budget.max_memory.unwrap_or(2 << 30),

@@ -19,7 +19,7 @@ pub fn run(args: &SelftestArgs) -> Result<Exit> {
         worker: WorkerConfig {
             rules: Vec::new(),
             only_user_rules: false,
-            cache: paths::cache(),
+            cache: paths::made_cache(),
             jobs: super::scan::jobs(),
             confine: !args.unconfined,
             memory: 2 << 30,

@@ -6,7 +6,7 @@ use crate::exit::Exit;
 /// `lazaret version`.
 pub fn run(args: &VersionArgs) -> Result<Exit> {
     let version = env!("CARGO_PKG_VERSION");
-    let rules = lazaret_detect::Pack::load(&[], crate::paths::cache().as_deref())?;
+    let rules = lazaret_detect::Pack::load(&[], crate::paths::made_cache().as_deref())?;
     match args.output.as_str() {
         "text" => super::print(&format!(
             "lazaret {version}, {} rules ({})\n",
