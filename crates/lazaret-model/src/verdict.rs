@@ -17,6 +17,9 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// All of them, from good to bad.
+    pub const ALL: [Self; 4] = [Self::Clean, Self::Inconclusive, Self::Suspicious, Self::Malicious];
+
     /// The word used everywhere.
     pub fn word(self) -> &'static str {
         match self {

@@ -45,13 +45,31 @@ impl Client {
         reference: &RegistryRef,
         layer: &Layer,
     ) -> Result<BlobStream, RegistryError> {
+        match self.blob(reference, &layer.digest, layer.size).await {
+            Err(RegistryError::NoSuchDigest { digest, .. }) if !layer.foreign_urls.is_empty() => {
+                Err(RegistryError::ForeignLayer { digest })
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Starts the download of a blob of which digest and size are known.
+    ///
+    /// # Errors
+    /// The registry does not have it or refuses it.
+    pub async fn blob(
+        &self,
+        reference: &RegistryRef,
+        digest: &Digest,
+        size: u64,
+    ) -> Result<BlobStream, RegistryError> {
         let target = self.target(&reference.registry, &reference.repository).await?;
         let mut stream = BlobStream {
             client: self.clone(),
             target,
-            reference: RegistryRef { digest: Some(layer.digest.clone()), ..reference.clone() },
-            digest: layer.digest.clone(),
-            size: layer.size,
+            reference: RegistryRef { digest: Some(digest.clone()), ..reference.clone() },
+            digest: digest.clone(),
+            size,
             got: 0,
             skip: 0,
             response: None,
@@ -59,13 +77,8 @@ impl Client {
             breaks: 0,
             finished: false,
         };
-        match stream.connect().await {
-            Ok(()) => Ok(stream),
-            Err(RegistryError::NoSuchDigest { digest, .. }) if !layer.foreign_urls.is_empty() => {
-                Err(RegistryError::ForeignLayer { digest })
-            }
-            Err(error) => Err(error),
-        }
+        stream.connect().await?;
+        Ok(stream)
     }
 }
 

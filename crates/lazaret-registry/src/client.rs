@@ -18,7 +18,7 @@ use crate::redirect;
 use crate::refusal::Refusal;
 use crate::retry::{may_pass, retry_after};
 use crate::tls::{self, SystemRoots};
-use crate::{ClientOptions, RegistryError};
+use crate::{ClientOptions, CredentialFiles, Login, RegistryError};
 
 /// Redirects followed for one request.
 const REDIRECTS: usize = 5;
@@ -102,6 +102,22 @@ impl Client {
         })
     }
 
+    /// A client for somebody else: it shares the connections and knows nothing of the credentials
+    /// and tokens of this one. Credential files are not looked at.
+    pub fn on_behalf_of(&self, login: Option<Login>) -> Self {
+        let options =
+            ClientOptions { login, credential_files: CredentialFiles::Ignore, ..self.inner.options.clone() };
+        Self {
+            inner: Arc::new(Inner {
+                options,
+                outside: self.inner.outside.clone(),
+                local: self.inner.local.clone(),
+                bases: Mutex::default(),
+                grants: Mutex::default(),
+            }),
+        }
+    }
+
     pub(crate) fn options(&self) -> &ClientOptions {
         &self.inner.options
     }
@@ -113,6 +129,9 @@ impl Client {
             Some(base) => base,
             None => {
                 let base = match endpoint::transport(registry, &self.inner.options.plain_http) {
+                    _ if self.inner.options.addresses.contains_key(registry) => {
+                        endpoint::given(registry, &self.inner.options.addresses[registry])?
+                    }
                     Transport::Tls => endpoint::base("https", registry)?,
                     Transport::Plain => endpoint::base("http", registry)?,
                     Transport::Loopback => self.probe(registry).await?,

@@ -46,6 +46,19 @@ pub(crate) fn base(scheme: &str, registry: &str) -> Result<Url, RegistryError> {
     Ok(url)
 }
 
+/// The address that was given for a registry: scheme and host, nothing else.
+pub(crate) fn given(registry: &str, address: &str) -> Result<Url, RegistryError> {
+    let bad = || RegistryError::BadName {
+        name: registry.to_owned(),
+        reason: format!("its address `{address}` is not of the form https://host:port"),
+    };
+    let (scheme, host) = address.split_once("://").ok_or_else(bad)?;
+    if !matches!(scheme, "http" | "https") {
+        return Err(bad());
+    }
+    base(scheme, host.trim_end_matches('/'))
+}
+
 /// The host part of `host[:port]`, `[v6][:port]`.
 pub(crate) fn host_without_port(host: &str) -> &str {
     match host.strip_prefix('[') {

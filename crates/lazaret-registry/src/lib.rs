@@ -29,6 +29,6 @@ pub use blob::BlobStream;
 pub use client::Client;
 pub use environment::Environment;
 pub use error::RegistryError;
-pub use manifest::Manifest;
+pub use manifest::{List, Manifest};
 pub use options::{ClientOptions, CredentialFiles, Login, RetryPolicy};
-pub use pump::{Pumped, pump};
+pub use pump::{BlobCopy, Pumped, pump};

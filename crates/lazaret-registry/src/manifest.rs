@@ -1,7 +1,7 @@
 use lazaret_model::{Algorithm, Budget, Digest, RegistryRef};
 use lazaret_oci::digest_of;
 use reqwest::Response;
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, LINK};
 use serde::Deserialize;
 
 use crate::RegistryError;
@@ -27,6 +27,17 @@ pub struct Manifest {
     pub media_type: String,
     /// The document, byte for byte.
     pub bytes: Vec<u8>,
+}
+
+/// A list as the registry sent it.
+#[derive(Debug, Clone)]
+pub struct List {
+    /// The media type that the registry states.
+    pub media_type: String,
+    /// The list, byte for byte.
+    pub bytes: Vec<u8>,
+    /// Where the next page is (RFC 8288), as the registry says it.
+    pub link: Option<String>,
 }
 
 impl Client {
@@ -85,6 +96,19 @@ impl Client {
             return Err(RegistryError::NotARegistry { host: reference.registry.clone(), reason });
         }
         Ok(Manifest { digest, media_type, bytes })
+    }
+
+    /// Reads a list that a repository gives: its tags, what refers to a manifest.
+    ///
+    /// # Errors
+    /// As for a manifest.
+    pub async fn list(&self, reference: &RegistryRef, path: &str, limit: u64) -> Result<List, RegistryError> {
+        let target = self.target(&reference.registry, &reference.repository).await?;
+        let ask = Ask { path: path.to_owned(), accept: None, from: 0, what: "a list" };
+        let (headers, bytes) = self.document(&target, &ask, limit, reference).await?;
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let media_type = text(CONTENT_TYPE).unwrap_or_else(|| "application/json".to_owned());
+        Ok(List { media_type, bytes, link: text(LINK) })
     }
 
     /// Reads a document that another one names by digest: a manifest of an index, or a
@@ -213,7 +237,7 @@ impl Client {
     /// The first tags of a repository, for a hint. Whatever goes wrong gives no hint.
     async fn tags(&self, target: &Target) -> Tags {
         #[derive(Deserialize)]
-        struct List {
+        struct TagList {
             tags: Option<Vec<String>>,
         }
         let ask = Ask { path: "tags/list?n=100".to_owned(), accept: None, from: 0, what: "the list of tags" };
@@ -225,7 +249,7 @@ impl Client {
             }
             200 => {
                 let list = self.body(response, 1 << 20).await.ok();
-                let list = list.and_then(|text| serde_json::from_slice::<List>(&text).ok());
+                let list = list.and_then(|text| serde_json::from_slice::<TagList>(&text).ok());
                 Tags::Known(list.and_then(|l| l.tags).unwrap_or_default())
             }
             _ => Tags::Known(Vec::new()),

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +10,9 @@ pub struct ClientOptions {
     /// Registries (`host` or `host:port`) that may be spoken to without TLS. Loopback addresses
     /// always may.
     pub plain_http: Vec<String>,
+    /// Where a registry is really spoken to, by its name: `docker.io` at `http://127.0.0.1:5000`, say.
+    /// A mirror; names, credentials and verdicts stay those of the registry.
+    pub addresses: BTreeMap<String, String>,
     /// A PEM file with certificate authorities that are trusted besides the system's.
     pub ca_file: Option<PathBuf>,
     /// Credentials for one registry, given explicitly. They win over every file.
@@ -85,6 +89,7 @@ impl Default for ClientOptions {
     fn default() -> Self {
         Self {
             plain_http: Vec::new(),
+            addresses: BTreeMap::new(),
             ca_file: None,
             login: None,
             credential_files: CredentialFiles::default(),

@@ -27,17 +27,30 @@ pub enum Pumped {
     },
 }
 
-/// Writes a blob into a pipe or socket and closes it. `sink` must be in blocking mode.
+/// Takes what passes on the way to the reader as well.
+pub trait BlobCopy: Send {
+    /// The next bytes. What goes wrong is the copy's own affair: the reader must not suffer.
+    fn write(&mut self, bytes: &[u8]);
+    /// All bytes have passed. Without this call the copy is incomplete.
+    fn complete(self: Box<Self>);
+}
+
+/// Writes a blob into a pipe or socket and closes it. `sink` must be in blocking mode; `copy`
+/// gets the same bytes.
 ///
 /// The writing is done on a thread of the runtime's blocking pool, so that a slow reader holds up
 /// nobody else; the download waits for it.
 ///
 /// # Errors
 /// The download fails, or writing fails otherwise than by the reader leaving.
-pub async fn pump(mut stream: BlobStream, sink: OwnedFd) -> Result<Pumped, RegistryError> {
+pub async fn pump(
+    mut stream: BlobStream,
+    sink: OwnedFd,
+    copy: Option<Box<dyn BlobCopy>>,
+) -> Result<Pumped, RegistryError> {
     let digest = stream.digest().clone();
     let (sender, receiver) = mpsc::channel::<Bytes>(QUEUE);
-    let writer = tokio::task::spawn_blocking(move || write_all(sink, receiver));
+    let writer = tokio::task::spawn_blocking(move || write_all(sink, receiver, copy));
     let mut failed = None;
     loop {
         match stream.next_chunk().await {
@@ -54,6 +67,10 @@ pub async fn pump(mut stream: BlobStream, sink: OwnedFd) -> Result<Pumped, Regis
             }
         }
     }
+    // The copy is whole only if the writer hears so: a download that fails is no end.
+    if failed.is_none() {
+        let _ = sender.send(Bytes::new()).await;
+    }
     drop(sender);
     let written =
         writer.await.map_err(|e| RegistryError::Pump { digest: digest.clone(), reason: e.to_string() })?;
@@ -66,12 +83,26 @@ pub async fn pump(mut stream: BlobStream, sink: OwnedFd) -> Result<Pumped, Regis
     }
 }
 
-fn write_all(sink: OwnedFd, mut chunks: mpsc::Receiver<Bytes>) -> std::io::Result<Pumped> {
+/// An empty chunk says that the download came to its end.
+fn write_all(
+    sink: OwnedFd,
+    mut chunks: mpsc::Receiver<Bytes>,
+    mut copy: Option<Box<dyn BlobCopy>>,
+) -> std::io::Result<Pumped> {
     // Fails on sockets, and where the user's pipe quota is used up: then the default size serves.
     let _ = rustix::pipe::fcntl_setpipe_size(&sink, PIPE_SIZE);
     let mut sink = File::from(sink);
     let mut bytes = 0;
     while let Some(chunk) = chunks.blocking_recv() {
+        if chunk.is_empty() {
+            if let Some(copy) = copy.take() {
+                copy.complete();
+            }
+            continue;
+        }
+        if let Some(copy) = &mut copy {
+            copy.write(&chunk);
+        }
         match sink.write_all(&chunk) {
             Ok(()) => bytes += chunk.len() as u64,
             Err(e) if matches!(e.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {

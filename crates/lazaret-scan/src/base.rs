@@ -76,6 +76,6 @@ impl Scanner {
 
     async fn open(&self, reference: &ImageRef) -> Result<(Source, Vec<lazaret_oci::Resolved>), ScanError> {
         let settings = self.settings();
-        Source::open(reference, &settings.platforms, &settings.budget, self.client()).await
+        Source::open(reference, &settings.platforms, &settings.budget, &self.own()).await
     }
 }

@@ -245,8 +245,8 @@ impl Layers<'_> {
             LayerBytes::File { descriptor, offset, length, seekable } => {
                 (descriptor, offset, length, seekable, None)
             }
-            LayerBytes::Download { descriptor, stream, feed } => {
-                let feeding: JoinHandle<_> = tokio::spawn(lazaret_registry::pump(*stream, feed));
+            LayerBytes::Download { descriptor, stream, feed, copy } => {
+                let feeding: JoinHandle<_> = tokio::spawn(lazaret_registry::pump(*stream, feed, copy));
                 (descriptor, 0, None, false, Some(feeding))
             }
         };

@@ -15,7 +15,7 @@ use tokio::sync::{Mutex, mpsc};
 
 use crate::conclude::worst;
 use crate::layers::{Layers, ReadLayers};
-use crate::source::Source;
+use crate::source::{Asker, Source};
 use crate::worker::{JudgeAnswer, WorkerConfig, WorkerPlace};
 use crate::{Listener, Progress, ScanError};
 
@@ -116,10 +116,23 @@ impl Scanner {
         reference: &ImageRef,
         launch: Option<&Launch>,
     ) -> Result<Vec<Report>, ScanError> {
+        self.scan_for(&self.own(), reference, launch).await
+    }
+
+    /// The same on behalf of somebody else, with their credentials.
+    ///
+    /// # Errors
+    /// As [`Scanner::scan`].
+    pub async fn scan_for(
+        &self,
+        asker: &Asker,
+        reference: &ImageRef,
+        launch: Option<&Launch>,
+    ) -> Result<Vec<Report>, ScanError> {
         let _turn = self.turn.lock().await;
         let begin = Instant::now();
         let (source, resolved) =
-            Source::open(reference, &self.settings.platforms, &self.settings.budget, &self.client).await?;
+            Source::open(reference, &self.settings.platforms, &self.settings.budget, asker).await?;
         let mut reports = Vec::with_capacity(resolved.len());
         for one in resolved {
             reports.push(self.one(reference, &source, one, begin, launch).await?);
@@ -132,8 +145,14 @@ impl Scanner {
         &self.settings
     }
 
-    pub(crate) fn client(&self) -> &Client {
-        &self.client
+    /// The one who asks where nobody else does: with the user's own credentials, keeping nothing.
+    pub(crate) fn own(&self) -> Asker {
+        Asker { client: self.client.clone(), shelf: None }
+    }
+
+    /// Versions of all that judges: another text means that verdicts may differ.
+    pub fn judges(&self) -> String {
+        format!("{} {} {}", self.analyzers, self.rules.all, lazaret_detect::CODE_VERSION)
     }
 
     pub(crate) fn store(&self) -> Option<&Store> {

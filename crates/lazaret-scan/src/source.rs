@@ -1,18 +1,37 @@
 //! Where an image's bytes come from, behind one face.
 
+use std::fs::File;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
-use lazaret_model::{Budget, ImageRef, Layer, Platform, RegistryRef};
+use lazaret_model::{Budget, Digest, ImageRef, Layer, Platform, RegistryRef};
 use lazaret_oci::{LocalSource, Resolved};
 use lazaret_registry::daemon::DaemonOptions;
-use lazaret_registry::{BlobStream, Client};
+use lazaret_registry::{BlobCopy, BlobStream, Client};
 
 use crate::ScanError;
 
 /// An opened source: what was resolved, once, and the way to its layers.
 pub(crate) enum Source {
     Local(Box<LocalSource>),
-    Registry { client: Client, reference: RegistryRef },
+    Registry { asker: Asker, reference: RegistryRef },
+}
+
+/// Who asks registries, and what of the answers is kept for others.
+#[derive(Clone)]
+pub struct Asker {
+    /// Asks with the credentials of whoever wants the image.
+    pub client: Client,
+    /// Where blobs lie that were downloaded before, and go that are downloaded now.
+    pub shelf: Option<Arc<dyn BlobShelf>>,
+}
+
+/// A place for blobs. What it hands out has the digest that it was asked for.
+pub trait BlobShelf: Send + Sync {
+    /// The blob and its length, where it is here.
+    fn open(&self, digest: &Digest) -> Option<(File, u64)>;
+    /// Takes a copy of a blob that is downloaded, where there is room.
+    fn copy(&self, digest: &Digest, size: u64) -> Option<Box<dyn BlobCopy>>;
 }
 
 /// The bytes of a layer, for the worker.
@@ -20,7 +39,7 @@ pub(crate) enum LayerBytes {
     /// A part of a file.
     File { descriptor: OwnedFd, offset: u64, length: Option<u64>, seekable: bool },
     /// A download; the pipe's other end is fed while the worker reads.
-    Download { descriptor: OwnedFd, stream: Box<BlobStream>, feed: OwnedFd },
+    Download { descriptor: OwnedFd, stream: Box<BlobStream>, feed: OwnedFd, copy: Option<Box<dyn BlobCopy>> },
 }
 
 impl Source {
@@ -29,14 +48,14 @@ impl Source {
         reference: &ImageRef,
         platforms: &[Platform],
         budget: &Budget,
-        client: &Client,
+        asker: &Asker,
     ) -> Result<(Self, Vec<Resolved>), ScanError> {
         match reference {
             ImageRef::Registry(name) => {
-                let resolved = client.resolve(name, platforms, budget).await?;
+                let resolved = asker.client.resolve(name, platforms, budget).await?;
                 // From here on the digest counts, whatever the tag does meanwhile.
                 let pinned = RegistryRef { digest: Some(resolved.pinned.digest.clone()), ..name.clone() };
-                Ok((Self::Registry { client: client.clone(), reference: pinned }, vec![resolved]))
+                Ok((Self::Registry { asker: asker.clone(), reference: pinned }, vec![resolved]))
             }
             ImageRef::DockerDaemon(_) | ImageRef::Podman(_) | ImageRef::Containerd(_) => {
                 let options = DaemonOptions { export_limit: budget.layer_bytes, ..DaemonOptions::default() };
@@ -74,13 +93,23 @@ impl Source {
                     length: blob.len,
                 })
             }
-            Self::Registry { client, reference } => {
-                let stream = client.open_blob(reference, layer).await?;
+            Self::Registry { asker, reference } => {
+                if let Some((file, length)) = asker.shelf.as_ref().and_then(|shelf| shelf.open(&layer.digest))
+                {
+                    return Ok(LayerBytes::File {
+                        descriptor: file.into(),
+                        offset: 0,
+                        length: Some(length),
+                        seekable: true,
+                    });
+                }
+                let stream = asker.client.open_blob(reference, layer).await?;
+                let copy = asker.shelf.as_ref().and_then(|shelf| shelf.copy(&layer.digest, layer.size));
                 let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
                     .map_err(|e| ScanError::System { what: "a pipe to the worker", error: e.into() })?;
                 // A larger pipe means fewer turns between the two processes.
                 let _ = rustix::pipe::fcntl_setpipe_size(&write, 1 << 20);
-                Ok(LayerBytes::Download { descriptor: read, stream: Box::new(stream), feed: write })
+                Ok(LayerBytes::Download { descriptor: read, stream: Box::new(stream), feed: write, copy })
             }
         }
     }

@@ -32,6 +32,9 @@ pub enum Command {
     /// Exit codes: 0 nothing new, 1 at or over --fail-on, 2 wrong use or failure, 3 something was
     /// not read, so that something new may be missing from the list.
     Diff(Box<DiffArgs>),
+    /// Stand before registries: a registry that judges each image as it passes it on, and lets
+    /// none in that the policy refuses.
+    Gate(Box<GateArgs>),
     /// List the images that were judged.
     Images(ImagesArgs),
     /// Record, list or forget images that you trust as bases.
@@ -117,6 +120,98 @@ pub struct ExplainArgs {
     pub verbose: u8,
     #[command(flatten)]
     pub look: LookArgs,
+    #[command(flatten)]
+    pub rules: RuleArgs,
+    #[command(flatten)]
+    pub source: SourceArgs,
+    #[command(flatten)]
+    pub budget: BudgetArgs,
+}
+
+/// `lazaret gate`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct GateArgs {
+    #[command(subcommand)]
+    pub command: Option<GateCommand>,
+    #[command(flatten)]
+    pub serve: GateServeArgs,
+}
+
+/// What surrounds a gate.
+#[derive(Debug, Subcommand)]
+pub enum GateCommand {
+    /// Make the gate's certificate authority where an engine needs one, and print the exact
+    /// configuration with which the engine pulls through the gate and by no other way.
+    Init(GateInitArgs),
+}
+
+/// An engine that pulls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GateEngine {
+    /// Docker's daemon: the gate is its HTTPS proxy (`lazaret gate --transparent`).
+    Docker,
+    /// podman, buildah, skopeo, CRI-O.
+    Podman,
+    /// containerd: ctr, nerdctl, Kubernetes.
+    Containerd,
+    /// K3s and RKE2.
+    K3s,
+}
+
+/// `lazaret gate init`.
+#[derive(Debug, Args)]
+pub struct GateInitArgs {
+    /// The engine.
+    pub engine: GateEngine,
+    /// The registries that the gate stands before.
+    #[arg(long = "upstream", required = true, value_name = "REGISTRY")]
+    pub upstreams: Vec<String>,
+    /// Where the engine reaches the gate.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:5050")]
+    pub gate: std::net::SocketAddr,
+    /// Where the engine reaches the gate as its proxy.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:3128")]
+    pub proxy: std::net::SocketAddr,
+    /// Where the gate's certificate authority lies (default: `gate-ca` in the cache directory).
+    #[arg(long, value_name = "DIR")]
+    pub ca: Option<PathBuf>,
+}
+
+/// `lazaret gate` itself.
+#[derive(Debug, Args)]
+pub struct GateServeArgs {
+    /// A registry to stand before (docker.io, ghcr.io, 127.0.0.1:5000). Names that name none mean
+    /// the first. `NAME=http://HOST:PORT` fetches what NAME serves from a mirror of yours.
+    #[arg(long = "upstream", required = true, value_name = "REGISTRY")]
+    pub upstreams: Vec<String>,
+    /// Be the HTTPS proxy of an engine at this address as well, so that it pulls through the gate
+    /// under the registries' own names; needs `lazaret gate init`.
+    #[arg(long, value_name = "ADDRESS:PORT", num_args = 0..=1, default_missing_value = "127.0.0.1:3128")]
+    pub transparent: Option<std::net::SocketAddr>,
+    /// Where the gate's certificate authority lies (default: `gate-ca` in the cache directory).
+    #[arg(long, value_name = "DIR")]
+    pub ca: Option<PathBuf>,
+    /// Where clients reach the gate.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:5050")]
+    pub listen: std::net::SocketAddr,
+    /// Listen without TLS on an address that others can reach. Credentials then pass in the clear.
+    #[arg(long)]
+    pub insecure: bool,
+    /// What verdicts mean (docs/GATE.md); without a file, what is malicious or was not read whole is
+    /// refused.
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// Where blobs are kept (default: `gate` in the cache directory).
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+    /// Bytes of blobs that are kept (K, M, G may follow).
+    #[arg(long, value_name = "BYTES", value_parser = bytes, default_value = "20G")]
+    pub cache_size: u64,
+    /// Where it is written down who asked for what and what was answered, one JSON object a line.
+    #[arg(long, value_name = "FILE")]
+    pub audit_log: Option<PathBuf>,
+
     #[command(flatten)]
     pub rules: RuleArgs,
     #[command(flatten)]

@@ -292,7 +292,7 @@ async fn a_blob_is_pumped_whole_through_a_pipe() {
         reader.read_to_end(&mut all).unwrap();
         all
     });
-    let pumped = pump(stream, writer.into()).await.unwrap();
+    let pumped = pump(stream, writer.into(), None).await.unwrap();
     assert_eq!(pumped, Pumped::All { bytes: 700_000 });
     assert!(read.join().unwrap() == image.layer);
 }
@@ -307,8 +307,10 @@ async fn a_reader_that_leaves_ends_the_pump_without_an_error() {
         let mut some = [0; 100_000];
         reader.read_exact(&mut some).unwrap();
     });
-    let pumped =
-        tokio::time::timeout(Duration::from_secs(20), pump(stream, writer.into())).await.unwrap().unwrap();
+    let pumped = tokio::time::timeout(Duration::from_secs(20), pump(stream, writer.into(), None))
+        .await
+        .unwrap()
+        .unwrap();
     assert!(matches!(pumped, Pumped::ReaderLeft { bytes } if bytes < 16 << 20), "{pumped:?}");
 }
 
@@ -321,7 +323,7 @@ async fn a_download_that_fails_fails_the_pump() {
         let mut all = Vec::new();
         reader.read_to_end(&mut all).unwrap()
     });
-    let error = pump(stream, writer.into()).await.unwrap_err().to_string();
+    let error = pump(stream, writer.into(), None).await.unwrap_err().to_string();
     assert!(error.contains("5 of 700000"), "{error}");
     assert_eq!(read.join().unwrap(), 5);
 }

@@ -29,6 +29,11 @@ pub fn options(variable: &str, address: String) -> DaemonOptions {
 
 /// Debian's Docker daemon, without any network.
 pub fn dockerd() -> Engine {
+    dockerd_with(&[])
+}
+
+/// The same with variables of its own.
+pub fn dockerd_with(env: &[(&str, &str)]) -> Engine {
     let program = needed("dockerd", "docker.io");
     needed("runc", "runc");
     let dir = TempDir::new().unwrap();
@@ -41,6 +46,7 @@ pub fn dockerd() -> Engine {
     .unwrap();
     let mut process = Process::start(
         Command::new(program)
+            .envs(env.iter().copied())
             .arg("--config-file")
             .arg(&config)
             .arg("--data-root")

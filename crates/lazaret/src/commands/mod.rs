@@ -3,6 +3,7 @@ mod check;
 mod completion;
 mod diff;
 mod explain;
+mod gate;
 mod images;
 mod rule_frame;
 mod rules;
@@ -22,6 +23,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Check(args) => check::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Gate(args) => gate::run(&args),
         Command::Images(args) => images::run(&args),
         Command::Base(command) => base::run(command),
         Command::Rules(command) => rules::run(command),

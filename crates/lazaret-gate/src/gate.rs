@@ -1,0 +1,246 @@
+//! What a gate holds between requests.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
+
+use lazaret_model::{Budget, Digest, RegistryRef};
+use lazaret_registry::Manifest;
+use lazaret_scan::{Asker, BlobShelf, Client, ClientOptions, ScanError, Scanner};
+
+use crate::judge::lock;
+use crate::{Audit, Credential, Judge, Metrics, Policy, PolicyError, Shelf, Upstreams};
+
+/// How long the answer of a registry to one credential counts: that it may see a repository.
+pub(crate) const RIGHT_LASTS: Duration = Duration::from_secs(60);
+/// How long a tag that was resolved for one credential stands for the same digest.
+pub(crate) const TAG_LASTS: Duration = Duration::from_secs(15);
+/// Documents, rights and tags that are remembered; beyond it the memory starts anew.
+const REMEMBERED: usize = 20_000;
+/// How often the policy file is looked at.
+const POLICY_LOOK: Duration = Duration::from_secs(2);
+
+/// How a gate is set up.
+#[derive(Debug, Clone)]
+pub struct GateSettings {
+    /// The registries that it stands before, the default one first.
+    pub upstreams: Vec<String>,
+    /// How they are reached.
+    pub registry: ClientOptions,
+    /// What reading a document may cost.
+    pub budget: Budget,
+    /// Where blobs are kept.
+    pub blobs: PathBuf,
+    /// How many bytes of them.
+    pub blob_bytes: u64,
+    /// The policy file; without one the default policy holds.
+    pub policy: Option<PathBuf>,
+    /// The audit log; without one none is kept.
+    pub audit: Option<PathBuf>,
+}
+
+/// Why a gate cannot open.
+#[derive(Debug, thiserror::Error)]
+pub enum GateError {
+    /// The policy is wrong.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// The registries cannot be asked.
+    #[error(transparent)]
+    Scan(#[from] ScanError),
+    /// A file or directory cannot be used.
+    #[error("{what} {path} cannot be used: {error}")]
+    Place {
+        /// What it is for.
+        what: &'static str,
+        /// Where it is.
+        path: PathBuf,
+        /// What the system says.
+        error: std::io::Error,
+    },
+}
+
+/// A gate.
+pub struct Gate {
+    pub(crate) settings: GateSettings,
+    pub(crate) upstreams: Upstreams,
+    pub(crate) judge: Arc<Judge>,
+    pub(crate) shelf: Shelf,
+    pub(crate) audit: Audit,
+    pub(crate) metrics: Metrics,
+    policy: Mutex<Arc<Policy>>,
+    client: Client,
+    clients: Mutex<HashMap<(String, String), Client>>,
+    /// Manifests and indexes as their registries sent them, digest checked.
+    pub(crate) documents: Mutex<HashMap<Digest, Arc<Manifest>>>,
+    /// Which manifests hold a blob, by repository and blob.
+    pub(crate) holders: Mutex<HashMap<(String, Digest), Vec<Holder>>>,
+    rights: Mutex<HashMap<(String, String), Instant>>,
+    tags: Mutex<HashMap<(String, String), (Digest, Instant)>>,
+    /// One at a time for each blob that is fetched.
+    pub(crate) fetching: Mutex<HashMap<Digest, Arc<tokio::sync::Mutex<()>>>>,
+    requests: AtomicU64,
+}
+
+/// A manifest that holds a blob.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Holder {
+    pub(crate) manifest: Digest,
+    /// Size of the blob as the manifest states it.
+    pub(crate) size: u64,
+    /// Whether it is an image, which has a verdict.
+    pub(crate) image: bool,
+}
+
+impl Gate {
+    /// Opens a gate.
+    ///
+    /// # Errors
+    /// Each says what cannot be used, and why.
+    pub fn open(settings: GateSettings, scanner: Arc<Scanner>) -> Result<Self, GateError> {
+        let policy = match &settings.policy {
+            Some(path) => Policy::read(path)?,
+            None => Policy::default(),
+        };
+        let shelf = Shelf::open(&settings.blobs, settings.blob_bytes).map_err(|error| GateError::Place {
+            what: "the directory for blobs",
+            path: settings.blobs.clone(),
+            error,
+        })?;
+        let audit = Audit::open(settings.audit.as_deref()).map_err(|error| GateError::Place {
+            what: "the audit log",
+            path: settings.audit.clone().unwrap_or_default(),
+            error,
+        })?;
+        let client = Client::new(settings.registry.clone()).map_err(ScanError::from)?;
+        Ok(Self {
+            upstreams: Upstreams::new(settings.upstreams.clone()),
+            judge: Arc::new(Judge::new(scanner)),
+            shelf,
+            audit,
+            metrics: Metrics::new(),
+            policy: Mutex::new(Arc::new(policy)),
+            client,
+            clients: Mutex::default(),
+            documents: Mutex::default(),
+            holders: Mutex::default(),
+            rights: Mutex::default(),
+            tags: Mutex::default(),
+            fetching: Mutex::default(),
+            requests: AtomicU64::new(0),
+            settings,
+        })
+    }
+
+    /// The policy that holds now.
+    pub fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&lock(&self.policy))
+    }
+
+    /// Number of the next request.
+    pub(crate) fn number(&self) -> u64 {
+        self.requests.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Who asks registries in a client's stead: with its credentials, and no others.
+    pub(crate) fn asker(&self, credential: &Credential, registry: &str) -> Asker {
+        let key = (registry.to_owned(), credential.key());
+        let mut clients = lock(&self.clients);
+        if clients.len() >= REMEMBERED {
+            clients.clear();
+        }
+        let client = clients
+            .entry(key)
+            .or_insert_with(|| self.client.on_behalf_of(credential.login(registry)))
+            .clone();
+        let shelf: Arc<dyn BlobShelf> = Arc::new(self.shelf.clone());
+        Asker { client, shelf: Some(shelf) }
+    }
+
+    /// Whether a credential was shown a repository a short while ago.
+    pub(crate) fn may_see(&self, credential: &Credential, image: &RegistryRef) -> bool {
+        let key = (credential.key(), repository(image));
+        lock(&self.rights).get(&key).is_some_and(|since| since.elapsed() < RIGHT_LASTS)
+    }
+
+    /// Notes that a registry showed a repository to a credential.
+    pub(crate) fn was_shown(&self, credential: &Credential, image: &RegistryRef) {
+        let mut rights = lock(&self.rights);
+        if rights.len() >= REMEMBERED {
+            rights.clear();
+        }
+        rights.insert((credential.key(), repository(image)), Instant::now());
+    }
+
+    /// What a tag stood for a short while ago, for this credential.
+    pub(crate) fn tag(&self, credential: &Credential, image: &RegistryRef) -> Option<Digest> {
+        let tags = lock(&self.tags);
+        let (digest, since) = tags.get(&(credential.key(), image.to_string()))?;
+        (since.elapsed() < TAG_LASTS).then(|| digest.clone())
+    }
+
+    /// Notes what a tag stands for.
+    pub(crate) fn resolved(&self, credential: &Credential, image: &RegistryRef, digest: Digest) {
+        let mut tags = lock(&self.tags);
+        if tags.len() >= REMEMBERED {
+            tags.clear();
+        }
+        tags.insert((credential.key(), image.to_string()), (digest, Instant::now()));
+    }
+
+    /// Keeps a document.
+    pub(crate) fn keep(&self, document: Manifest) -> Arc<Manifest> {
+        let document = Arc::new(document);
+        let mut documents = lock(&self.documents);
+        if documents.len() >= REMEMBERED {
+            documents.clear();
+        }
+        documents.insert(document.digest.clone(), Arc::clone(&document));
+        document
+    }
+
+    /// Notes that a manifest of a repository holds a blob.
+    pub(crate) fn holds(&self, image: &RegistryRef, blob: &Digest, holder: Holder) {
+        let mut holders = lock(&self.holders);
+        if holders.len() >= 20 * REMEMBERED {
+            holders.clear();
+        }
+        let list = holders.entry((repository(image), blob.clone())).or_default();
+        if !list.contains(&holder) {
+            list.push(holder);
+        }
+    }
+
+    /// Looks at the policy file again and again, and takes a new one that is right. One that is
+    /// wrong is told, and the old one holds. Never returns.
+    pub async fn watch_policy(&self, tell: impl Fn(&str)) {
+        let Some(path) = self.settings.policy.clone() else { return std::future::pending().await };
+        let stamp = || -> Option<(SystemTime, u64)> {
+            let about = std::fs::metadata(&path).ok()?;
+            Some((about.modified().ok()?, about.len()))
+        };
+        let mut last = stamp();
+        loop {
+            tokio::time::sleep(POLICY_LOOK).await;
+            let now = stamp();
+            if now == last {
+                continue;
+            }
+            last = now;
+            match Policy::read(&path) {
+                Ok(policy) => {
+                    *lock(&self.policy) = Arc::new(policy);
+                    tell("the policy was read again");
+                }
+                Err(error) => tell(&format!("{error}; the policy before it still holds")),
+            }
+        }
+    }
+}
+
+/// A repository with its registry.
+pub(crate) fn repository(image: &RegistryRef) -> String {
+    format!("{}/{}", image.registry, image.repository)
+}

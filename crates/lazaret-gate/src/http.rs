@@ -1,0 +1,238 @@
+//! The gate as a registry on a socket.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method, Response, StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use lazaret_model::{Digest, RegistryRef};
+use time::OffsetDateTime;
+use tokio::net::TcpListener;
+
+use crate::audit::Entry;
+use crate::blobs::Range;
+use crate::gate::Gate;
+use crate::manifests::Trace;
+use crate::metrics::Answer;
+use crate::transparent::Origin;
+use crate::{Asked, Credential, Refusal};
+
+/// Serves until `stop` ends; then what is under way is brought to its end.
+///
+/// # Errors
+/// The socket fails.
+pub async fn serve(
+    gate: Arc<Gate>,
+    listener: TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    axum::serve(listener, router(gate).into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(stop)
+        .await
+}
+
+/// What the gate answers, by whichever way a request comes.
+pub(crate) fn router(gate: Arc<Gate>) -> Router {
+    Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(async || "ok\n"))
+        .route("/metrics", get(metrics))
+        .fallback(registry)
+        .with_state(gate)
+}
+
+async fn metrics(State(gate): State<Arc<Gate>>) -> Response<Body> {
+    let (bytes, _) = gate.shelf.holds();
+    gate.metrics.shelf_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], gate.metrics.text()).into_response()
+}
+
+async fn registry(
+    State(gate): State<Arc<Gate>>,
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response<Body> {
+    // Nothing that a client sends in a body is of interest: this registry takes nothing.
+    let (parts, _) = request.into_parts();
+    let mut response = match answer(&gate, client, &parts).await {
+        Ok(response) => response,
+        Err(refusal) => refusal.into_response(),
+    };
+    let headers = response.headers_mut();
+    headers.insert("docker-distribution-api-version", HeaderValue::from_static("registry/2.0"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if parts.method == Method::HEAD {
+        *response.body_mut() = Body::empty();
+    }
+    response
+}
+
+async fn answer(gate: &Gate, client: SocketAddr, request: &Parts) -> Result<Response<Body>, Refusal> {
+    let uri = &request.uri;
+    let origin = request.extensions.get::<Origin>().map(|origin| origin.0.as_str());
+    let asked = Asked::read(&request.method, uri.path(), uri.query(), origin, &gate.upstreams)?;
+    let credential = Credential::read(&request.headers)?;
+    match asked {
+        Asked::Ping => Ok(([(header::CONTENT_TYPE, "application/json")], "{}").into_response()),
+        Asked::Push => Err(Refusal::push()),
+        Asked::Manifest(image) => manifest(gate, client, &credential, &image).await,
+        Asked::Blob(image, digest) => blob(gate, client, &credential, &image, &digest, request).await,
+        Asked::Tags(image) => relay(gate, &credential, &image, "tags/list", uri.query()).await,
+        Asked::Referrers(image, digest) => {
+            relay(gate, &credential, &image, &format!("referrers/{digest}"), uri.query()).await
+        }
+    }
+}
+
+async fn manifest(
+    gate: &Gate,
+    client: SocketAddr,
+    credential: &Credential,
+    image: &RegistryRef,
+) -> Result<Response<Body>, Refusal> {
+    let begin = Instant::now();
+    let mut trace = Trace::default();
+    let outcome = gate.manifest(credential, image, &mut trace).await;
+    gate.metrics.seconds.observe(begin.elapsed().as_secs_f64());
+    let outcome = written_down(gate, client, credential, image, &trace, outcome)?;
+    let mut response = Response::new(Body::from(outcome.bytes.clone()));
+    let kind = HeaderValue::from_str(&outcome.media_type);
+    let kind = kind.unwrap_or(HeaderValue::from_static("application/octet-stream"));
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(outcome.bytes.len()));
+    named(&mut response, &outcome.digest);
+    Ok(response)
+}
+
+/// Writes down who got what. What cannot be written down does not come in.
+fn written_down<T>(
+    gate: &Gate,
+    client: SocketAddr,
+    credential: &Credential,
+    image: &RegistryRef,
+    trace: &Trace,
+    outcome: Result<T, Refusal>,
+) -> Result<T, Refusal> {
+    let answer = match &outcome {
+        Ok(_) if trace.audited => "audited",
+        Ok(_) => "served",
+        Err(refusal) if refusal.status == StatusCode::FORBIDDEN => "refused",
+        Err(_) => "failed",
+    };
+    gate.metrics.manifests.get_or_create(&Answer { answer: answer.to_owned() }).inc();
+    let judged = trace.judged.as_deref();
+    let entry = Entry {
+        time: OffsetDateTime::now_utc(),
+        request: gate.number(),
+        client: client.to_string(),
+        user: credential.user(),
+        image: image.to_string(),
+        digest: trace.digest.as_ref().map(ToString::to_string).unwrap_or_default(),
+        verdict: judged.map(|judged| judged.outcome.word()),
+        why: match (&outcome, judged) {
+            (Err(refusal), None) => &refusal.message,
+            (_, judged) => judged.map_or("", |judged| judged.why.as_str()),
+        },
+        decision: trace.decision.as_ref(),
+        answer,
+    };
+    match gate.audit.write(&entry) {
+        Ok(()) => outcome,
+        Err(error) => {
+            Err(Refusal::broken(format!("the audit log cannot be written, so nothing comes in: {error}")))
+        }
+    }
+}
+
+async fn blob(
+    gate: &Gate,
+    client: SocketAddr,
+    credential: &Credential,
+    image: &RegistryRef,
+    digest: &Digest,
+    request: &Parts,
+) -> Result<Response<Body>, Refusal> {
+    let mut trace = Trace::default();
+    let served = match gate.blob(credential, image, digest, &mut trace).await {
+        Ok(served) => served,
+        // A served blob needs no line: its manifest has one.
+        refused @ Err(_) => written_down(gate, client, credential, image, &trace, refused)?,
+    };
+    let size = served.size;
+    let wanted = request.headers.get(header::RANGE).and_then(|value| value.to_str().ok());
+    let range = match wanted.map(|header| Range::read(header, size)) {
+        None => None,
+        Some(Ok(range)) => range,
+        Some(Err(())) => {
+            let mut response = StatusCode::RANGE_NOT_SATISFIABLE.into_response();
+            if let Ok(value) = HeaderValue::from_str(&format!("bytes */{size}")) {
+                response.headers_mut().insert(header::CONTENT_RANGE, value);
+            }
+            return Ok(response);
+        }
+    };
+    let length = range.map_or(size, Range::length);
+    let body = match request.method {
+        Method::HEAD => Body::empty(),
+        _ => {
+            gate.metrics.blob_bytes.inc_by(length);
+            Body::from_stream(served.stream(range))
+        }
+    };
+    let mut response = Response::new(body);
+    if let Some(range) = range {
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        if let Ok(value) = HeaderValue::from_str(&format!("bytes {}-{}/{size}", range.first, range.last)) {
+            response.headers_mut().insert(header::CONTENT_RANGE, value);
+        }
+    }
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    named(&mut response, digest);
+    Ok(response)
+}
+
+fn named(response: &mut Response<Body>, digest: &Digest) {
+    if let Ok(value) = HeaderValue::from_str(&digest.to_string()) {
+        response.headers_mut().insert("docker-content-digest", value.clone());
+        response.headers_mut().insert(header::ETAG, value);
+    }
+}
+
+/// A list that holds no content, as the registry gives it to this credential.
+async fn relay(
+    gate: &Gate,
+    credential: &Credential,
+    image: &RegistryRef,
+    path: &str,
+    query: Option<&str>,
+) -> Result<Response<Body>, Refusal> {
+    // `ns` is between the client and the gate.
+    let query: Vec<&str> = query
+        .into_iter()
+        .flat_map(|query| query.split('&'))
+        .filter(|pair| !pair.starts_with("ns="))
+        .collect();
+    let path = if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) };
+    let asker = gate.asker(credential, &image.registry);
+    let list = asker.client.list(image, &path, gate.settings.budget.document_bytes).await;
+    let list = list.map_err(|error| Refusal::upstream(&error))?;
+    let mut response = Response::new(Body::from(list.bytes));
+    let headers = response.headers_mut();
+    if let Ok(kind) = HeaderValue::from_str(&list.media_type) {
+        headers.insert(header::CONTENT_TYPE, kind);
+    }
+    if let Some(link) = list.link.and_then(|link| HeaderValue::from_str(&link).ok()) {
+        headers.insert(header::LINK, link);
+    }
+    Ok(response)
+}

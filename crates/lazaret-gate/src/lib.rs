@@ -1,0 +1,33 @@
+//! The doors at which images come in, over one judge.
+//!
+//! [`Gate`] is a registry that judges as it passes on (OCI distribution specification): it
+//! resolves a tag once, judges the manifest behind it, and serves that digest or refuses with a
+//! sentence that the client shows. It fails closed: what could not be judged does not come in.
+
+mod audit;
+mod authority;
+mod blobs;
+mod credential;
+mod gate;
+mod http;
+mod judge;
+mod manifests;
+mod metrics;
+mod name;
+mod policy;
+mod refusal;
+mod shelf;
+mod transparent;
+
+pub use audit::{Audit, Entry};
+pub use authority::{Authority, AuthorityError, CERTIFICATE};
+pub use credential::Credential;
+pub use gate::{Gate, GateError, GateSettings};
+pub use http::serve;
+pub use judge::{Judge, Judged, Named};
+pub use metrics::Metrics;
+pub use name::{Asked, Upstreams};
+pub use policy::{Action, Decision, Mode, Platforms, Policy, PolicyError, Rule, Verdicts};
+pub use refusal::Refusal;
+pub use shelf::{Arriving, Shelf};
+pub use transparent::{host_of, serve_proxy};

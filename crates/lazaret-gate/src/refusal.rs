@@ -1,0 +1,159 @@
+//! How a gate says no (OCI distribution specification, "Error Codes").
+
+use axum::body::Body;
+use axum::http::{HeaderValue, Response, StatusCode, header};
+use axum::response::IntoResponse;
+use lazaret_registry::RegistryError;
+use lazaret_scan::ScanError;
+use serde_json::{Value, json};
+
+/// An answer that is no content: what the client shows to a person, and what it acts on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// Code of the specification.
+    pub code: &'static str,
+    /// One line for people.
+    pub message: String,
+    /// More for machines.
+    pub detail: Value,
+    /// Seconds after which asking again makes sense.
+    pub retry_after: Option<u64>,
+    /// Whether credentials would help.
+    pub wants_login: bool,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+            detail: Value::Null,
+            retry_after: None,
+            wants_login: false,
+        }
+    }
+
+    /// The image may not come in.
+    pub fn denied(message: impl Into<String>, detail: Value) -> Self {
+        Self { detail, ..Self::new(StatusCode::FORBIDDEN, "DENIED", message) }
+    }
+
+    /// A blob that no allowed manifest reaches.
+    pub fn unreached(digest: &lazaret_model::Digest) -> Self {
+        let message = format!("no image that was let in here holds {digest}: pull the image, not its parts");
+        Self::new(StatusCode::FORBIDDEN, "DENIED", message)
+    }
+
+    /// The gate lets nothing in for pushing.
+    pub fn push() -> Self {
+        let message = "this gate only lets images in: push to the registry itself";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", message)
+    }
+
+    /// The judgement is not there yet.
+    pub fn pending(seconds: u64) -> Self {
+        let message = "the image is still being judged: try again in a minute";
+        Self {
+            retry_after: Some(seconds),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message)
+        }
+    }
+
+    pub(crate) fn unknown_upstream(name: &str, known: &[String]) -> Self {
+        let name = lazaret_model::one_line(name, 80);
+        let message =
+            format!("this gate does not stand before `{name}`; it stands before {}", known.join(", "));
+        Self::new(StatusCode::NOT_FOUND, "NAME_UNKNOWN", message)
+    }
+
+    pub(crate) fn no_such_page(path: &str) -> Self {
+        let message = format!("`{}` is no address of a registry", lazaret_model::one_line(path, 120));
+        Self::new(StatusCode::NOT_FOUND, "UNSUPPORTED", message)
+    }
+
+    pub(crate) fn bad_name(name: &str) -> Self {
+        let message = format!("`{}` is no name of an image", lazaret_model::one_line(name, 120));
+        Self::new(StatusCode::BAD_REQUEST, "NAME_INVALID", message)
+    }
+
+    pub(crate) fn bad_digest(text: &str) -> Self {
+        let message = format!("`{}` is no digest", lazaret_model::one_line(text, 120));
+        Self::new(StatusCode::BAD_REQUEST, "DIGEST_INVALID", message)
+    }
+
+    /// A document that is no manifest the gate lets through.
+    pub(crate) fn bad_manifest(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "DENIED", message)
+    }
+
+    /// The gate itself cannot: nothing is let in then.
+    pub fn broken(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message)
+    }
+
+    /// What the upstream said, as this client should hear it.
+    pub fn upstream(error: &RegistryError) -> Self {
+        use RegistryError as E;
+        let said = lazaret_model::one_line(&error.to_string(), 600);
+        match error {
+            E::CredentialsNeeded { .. } | E::CredentialsRefused { .. } => {
+                Self { wants_login: true, ..Self::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", said) }
+            }
+            E::Denied { .. } => Self::new(StatusCode::FORBIDDEN, "DENIED", said),
+            E::NoSuchRepository { .. } => Self::new(StatusCode::NOT_FOUND, "NAME_UNKNOWN", said),
+            E::NoSuchTag { .. } => Self::new(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", said),
+            E::NoSuchDigest { what, .. } => {
+                let code = if *what == "manifest" { "MANIFEST_UNKNOWN" } else { "BLOB_UNKNOWN" };
+                Self::new(StatusCode::NOT_FOUND, code, said)
+            }
+            E::Busy { status: 429, .. } => Self {
+                retry_after: Some(60),
+                ..Self::new(StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS", said)
+            },
+            E::Busy { .. } | E::Unreachable { .. } => Self {
+                retry_after: Some(30),
+                ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", said)
+            },
+            // A registry that lies is no passing trouble.
+            _ => Self::new(StatusCode::BAD_GATEWAY, "MANIFEST_INVALID", said),
+        }
+    }
+
+    /// What kept the image from being judged.
+    pub fn unjudged(error: &ScanError) -> Self {
+        match error {
+            ScanError::Registry(error) => Self::upstream(error),
+            other => {
+                let said = lazaret_model::one_line(&other.to_string(), 600);
+                Self::denied(
+                    format!("the image could not be judged, so it may not come in: {said}"),
+                    Value::Null,
+                )
+            }
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response<Body> {
+        let mut error = json!({ "code": self.code, "message": self.message });
+        if !self.detail.is_null() {
+            error["detail"] = self.detail;
+        }
+        let body = json!({ "errors": [error] }).to_string();
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.wants_login {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"registry\""));
+        }
+        response
+    }
+}

@@ -1,0 +1,123 @@
+mod init;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use lazaret_gate::{Authority, Gate, GateSettings};
+use lazaret_scan::{CredentialFiles, Scanner};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::args::{GateArgs, GateCommand, GateServeArgs};
+use crate::commands::scan::{self, Wanted};
+use crate::exit::Exit;
+use crate::paths;
+
+/// `lazaret gate`.
+pub fn run(args: &GateArgs) -> Result<Exit> {
+    match &args.command {
+        Some(GateCommand::Init(args)) => init::run(args),
+        None => serve(&args.serve),
+    }
+}
+
+/// Serves until it is told to stop.
+fn serve(args: &GateServeArgs) -> Result<Exit> {
+    if !args.listen.ip().is_loopback() && !args.insecure {
+        bail!(
+            "{} can be reached by others, and the gate would speak without TLS: listen on 127.0.0.1 behind a \
+             server that ends TLS, or say --insecure",
+            args.listen
+        );
+    }
+    let blobs = match (&args.cache, paths::cache()) {
+        (Some(dir), _) => dir.clone(),
+        (None, Some(cache)) => cache.join("gate"),
+        (None, None) => bail!("neither XDG_CACHE_HOME nor HOME is set: name a --cache"),
+    };
+    let wanted = Wanted {
+        references: &[],
+        rules: &args.rules.rules,
+        only_rules: args.rules.only_rules,
+        source: &args.source,
+        budget: &args.budget,
+        quiet: true,
+        no_progress: true,
+    };
+    let mut scanning = scan::settings(&wanted, &[])?;
+    // Clients' own credentials decide what they may see; the gate lends them none.
+    scanning.registry.credential_files = CredentialFiles::Ignore;
+    scanning.registry.login = None;
+    let mut upstreams = Vec::new();
+    for upstream in &args.upstreams {
+        match upstream.split_once('=') {
+            Some((name, address)) => {
+                scanning.registry.addresses.insert(name.to_owned(), address.to_owned());
+                upstreams.push(name.to_owned());
+            }
+            None => upstreams.push(upstream.clone()),
+        }
+    }
+    let authority = match args.transparent {
+        Some(_) => Some(Arc::new(Authority::open(&authority_place(args.ca.as_ref())?)?)),
+        None => None,
+    };
+    let named = upstreams.join(", ");
+    let settings = GateSettings {
+        upstreams,
+        registry: scanning.registry.clone(),
+        budget: scanning.budget,
+        blobs,
+        blob_bytes: args.cache_size,
+        policy: args.policy.clone(),
+        audit: args.audit_log.clone(),
+    };
+    crate::commands::runtime()?.block_on(async {
+        let scanner = Arc::new(Scanner::new(scanning, Arc::new(|_| {})).await?);
+        let gate = Arc::new(Gate::open(settings, scanner)?);
+        let listener = TcpListener::bind(args.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}", args.listen))?;
+        let at = listener.local_addr()?;
+        eprintln!("lazaret: the gate listens on {at}, before {named}");
+        let watched = Arc::clone(&gate);
+        tokio::spawn(async move {
+            watched.watch_policy(|said| eprintln!("lazaret: {}", lazaret_model::visible(said))).await;
+        });
+        if let (Some(address), Some(authority)) = (args.transparent, authority) {
+            let proxy =
+                TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+            eprintln!("lazaret: it is a proxy for engines on {}", proxy.local_addr()?);
+            let (gate, stop) = (Arc::clone(&gate), stopped()?);
+            tokio::spawn(async move {
+                if let Err(error) = lazaret_gate::serve_proxy(gate, authority, proxy, stop).await {
+                    eprintln!("lazaret: the proxy ended: {error}");
+                }
+            });
+        }
+        lazaret_gate::serve(gate, listener, stopped()?).await.context("serving")?;
+        anyhow::Ok(Exit::Allowed)
+    })
+}
+
+/// Ends when somebody asks the program to end.
+fn stopped() -> Result<impl Future<Output = ()> + Send + 'static> {
+    let mut ended = signal(SignalKind::terminate())?;
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = ended.recv() => {}
+            _ = interrupted.recv() => {}
+        }
+    })
+}
+
+/// Where the gate's certificate authority lies.
+fn authority_place(given: Option<&PathBuf>) -> Result<PathBuf> {
+    match (given, paths::cache()) {
+        (Some(dir), _) => Ok(dir.clone()),
+        (None, Some(cache)) => Ok(cache.join("gate-ca")),
+        (None, None) => bail!("neither XDG_CACHE_HOME nor HOME is set: name a --ca"),
+    }
+}
