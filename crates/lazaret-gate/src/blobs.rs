@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::Stream;
@@ -132,19 +131,14 @@ impl Gate {
             count("shelf");
             return Ok(Served { file, size });
         }
-        let turn = Arc::clone(lock(&self.fetching).entry(digest.clone()).or_default());
-        let fetched = {
-            let _turn = turn.lock().await;
-            match self.shelf.open(digest) {
-                Some(there) => Ok(there),
-                None => {
-                    count("upstream");
-                    self.fetch(credential, image, digest, holder.size).await
-                }
+        let _turn = self.fetching.wait(digest.clone()).await;
+        let fetched = match self.shelf.open(digest) {
+            Some(there) => Ok(there),
+            None => {
+                count("upstream");
+                self.fetch(credential, image, digest, holder.size).await
             }
         };
-        drop(turn);
-        lock(&self.fetching).retain(|_, turn| Arc::strong_count(turn) > 1);
         let (file, size) = fetched?;
         Ok(Served { file, size })
     }

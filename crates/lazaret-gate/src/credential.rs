@@ -1,19 +1,35 @@
 //! Who asks, by what they present.
+//!
+//! Clients ask `/v2/` first and do as it says. The gate says "fetch a token from me" (distribution,
+//! `docs/spec/auth/token.md`), because that is what every client can do, with credentials and
+//! without. The token stands for what the client presented, in this process and for a short while.
 
-use axum::http::{HeaderMap, header};
-use data_encoding::BASE64;
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use axum::http::{HeaderMap, HeaderValue, header};
+use data_encoding::{BASE64, BASE64URL_NOPAD};
 use lazaret_registry::Login;
 use sha2::{Digest as _, Sha256};
 
-use crate::Refusal;
+use crate::judge::lock;
+use crate::{Refusal, Upstreams};
+
+/// How long a token counts.
+pub(crate) const TOKEN_LASTS: Duration = Duration::from_secs(900);
+/// Tokens that are remembered at once; clients whose token is forgotten fetch another one.
+const TOKENS: usize = 50_000;
 
 /// What a client presents. It decides what the client may see: the gate has no rights of its own.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Credential {
     /// Nothing.
     Anonymous,
-    /// A user name and a password or access token (`docker login` on the gate).
+    /// A user name and a password or access token, for one registry.
     Basic {
+        /// The registry that they are for. No other is ever given them.
+        registry: String,
         /// The user.
         username: String,
         /// The password.
@@ -22,40 +38,33 @@ pub enum Credential {
 }
 
 impl Credential {
-    /// Reads the `Authorization` header.
-    ///
-    /// # Errors
-    /// A header that is none of the known forms: it must not pass as nobody's.
-    pub fn read(headers: &HeaderMap) -> Result<Self, Refusal> {
-        let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(Self::Anonymous) };
-        let bad = || Refusal {
-            wants_login: true,
-            status: axum::http::StatusCode::UNAUTHORIZED,
-            ..Refusal::denied(
-                "these credentials cannot be read: log in again with user and password",
-                serde_json::Value::Null,
-            )
+    /// Reads a `Basic` header. A user name may begin with the registry that it is for
+    /// (`ghcr.io/ana`); others are for the registry under whose name the gate was asked, or the
+    /// default one.
+    fn basic(text: &str, origin: Option<&str>, upstreams: &Upstreams) -> Option<Self> {
+        let decoded = BASE64.decode(text.trim().as_bytes()).ok()?;
+        let decoded = String::from_utf8(decoded).ok()?;
+        let (username, password) = decoded.split_once(':')?;
+        let named = username
+            .split_once('/')
+            .filter(|(registry, _)| upstreams.names().iter().any(|known| known == registry));
+        let (registry, username) = match (origin, named) {
+            (Some(origin), _) => (origin.to_owned(), username),
+            (None, Some((registry, username))) => (registry.to_owned(), username),
+            (None, None) => (upstreams.names().first()?.clone(), username),
         };
-        let text = value.to_str().map_err(|_| bad())?;
-        let (scheme, rest) = text.split_once(' ').ok_or_else(bad)?;
-        if !scheme.eq_ignore_ascii_case("basic") {
-            return Err(bad());
-        }
-        let decoded = BASE64.decode(rest.trim().as_bytes()).map_err(|_| bad())?;
-        let decoded = String::from_utf8(decoded).map_err(|_| bad())?;
-        let (username, password) = decoded.split_once(':').ok_or_else(bad)?;
-        Ok(Self::Basic { username: username.to_owned(), password: password.to_owned() })
+        Some(Self::Basic { registry, username: username.to_owned(), password: password.to_owned() })
     }
 
-    /// What to present to the registry in the client's stead.
-    pub fn login(&self, registry: &str) -> Option<Login> {
+    /// What to present to a registry in the client's stead.
+    pub fn login(&self, asked: &str) -> Option<Login> {
         match self {
-            Self::Anonymous => None,
-            Self::Basic { username, password } => Some(Login {
-                registry: registry.to_owned(),
+            Self::Basic { registry, username, password } if registry == asked => Some(Login {
+                registry: registry.clone(),
                 username: username.clone(),
                 password: password.clone(),
             }),
+            _ => None,
         }
     }
 
@@ -63,8 +72,12 @@ impl Credential {
     pub fn key(&self) -> String {
         match self {
             Self::Anonymous => "anonymous".to_owned(),
-            Self::Basic { username, password } => {
-                let hash = Sha256::new().chain_update(username).chain_update([0]).chain_update(password);
+            Self::Basic { registry, username, password } => {
+                let mut hash = Sha256::new();
+                for part in [registry, username, password] {
+                    hash.update(part);
+                    hash.update([0]);
+                }
                 data_encoding::HEXLOWER.encode(&hash.finalize()[..16])
             }
         }
@@ -85,22 +98,127 @@ impl std::fmt::Debug for Credential {
     }
 }
 
+/// Tokens that were handed out.
+#[derive(Default)]
+pub(crate) struct Tokens {
+    known: Mutex<HashMap<String, (Credential, Instant)>>,
+}
+
+impl Tokens {
+    /// A token for what a client presents; None where that cannot be read.
+    pub(crate) fn issue(
+        &self,
+        headers: &HeaderMap,
+        origin: Option<&str>,
+        upstreams: &Upstreams,
+    ) -> Option<String> {
+        let credential = match headers.get(header::AUTHORIZATION) {
+            None => Credential::Anonymous,
+            Some(value) => {
+                let (scheme, rest) = value.to_str().ok()?.split_once(' ')?;
+                if !scheme.eq_ignore_ascii_case("basic") {
+                    return None;
+                }
+                Credential::basic(rest, origin, upstreams)?
+            }
+        };
+        let mut random = [0; 32];
+        getrandom::fill(&mut random).ok()?;
+        let token = BASE64URL_NOPAD.encode(&random);
+        let mut known = lock(&self.known);
+        if known.len() >= TOKENS {
+            known.retain(|_, (_, since)| since.elapsed() < TOKEN_LASTS);
+            if known.len() >= TOKENS {
+                known.clear();
+            }
+        }
+        known.insert(token.clone(), (credential, Instant::now()));
+        Some(token)
+    }
+
+    /// Who sends a request. Without a header nobody; with one that is not known it is refused, so
+    /// that the client fetches another one.
+    pub(crate) fn read(
+        &self,
+        headers: &HeaderMap,
+        origin: Option<&str>,
+        upstreams: &Upstreams,
+    ) -> Result<Credential, Refusal> {
+        let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(Credential::Anonymous) };
+        let read = || -> Option<Credential> {
+            let (scheme, rest) = value.to_str().ok()?.split_once(' ')?;
+            if scheme.eq_ignore_ascii_case("basic") {
+                return Credential::basic(rest, origin, upstreams);
+            }
+            if !scheme.eq_ignore_ascii_case("bearer") {
+                return None;
+            }
+            let known = lock(&self.known);
+            let (credential, since) = known.get(rest.trim())?;
+            (since.elapsed() < TOKEN_LASTS).then(|| credential.clone())
+        };
+        read().ok_or_else(|| {
+            Refusal::login("these credentials are not known here or have run out: log in again")
+        })
+    }
+}
+
+/// The challenge that leads clients to the gate's own tokens. `origin` is the registry under whose
+/// name the gate was asked, over TLS.
+pub(crate) fn challenge(headers: &HeaderMap, origin: Option<&str>) -> Option<HeaderValue> {
+    let host = headers.get(header::HOST)?.to_str().ok()?;
+    let sound = |b: u8| b.is_ascii_alphanumeric() || b".-:[]".contains(&b);
+    if !host.bytes().all(sound) {
+        return None;
+    }
+    let scheme = if origin.is_some() { "https" } else { "http" };
+    HeaderValue::from_str(&format!("Bearer realm=\"{scheme}://{host}/token\",service=\"lazaret\"")).ok()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    #[test]
-    fn credentials_are_read_and_never_shown() {
+    fn with(value: &str) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        assert_eq!(Credential::read(&headers).unwrap(), Credential::Anonymous);
-        headers.insert(header::AUTHORIZATION, "Basic YTpiOmM=".parse().unwrap());
-        let read = Credential::read(&headers).unwrap();
-        assert_eq!(read, Credential::Basic { username: "a".into(), password: "b:c".into() });
-        assert!(!format!("{read:?} {}", read.key()).contains("b:c"));
-        for bad in ["Bearer x", "Basic %%%", "Basic YQ==", "Basic", "x"] {
-            headers.insert(header::AUTHORIZATION, bad.parse().unwrap());
-            assert_eq!(Credential::read(&headers).unwrap_err().status, 401, "{bad}");
+        headers.insert(header::AUTHORIZATION, value.parse().unwrap());
+        headers
+    }
+
+    #[test]
+    fn credentials_are_for_one_registry_and_never_shown() {
+        let upstreams = Upstreams::new(vec!["docker.io".into(), "ghcr.io".into()]);
+        let tokens = Tokens::default();
+        assert_eq!(tokens.read(&HeaderMap::new(), None, &upstreams).unwrap(), Credential::Anonymous);
+        for (plain, origin, goes_to, user) in [
+            ("ana:b:c", None, "docker.io", "ana"),
+            ("ghcr.io/ana:b:c", None, "ghcr.io", "ana"),
+            ("quay.io/ana:b:c", None, "docker.io", "quay.io/ana"),
+            ("ana:b:c", Some("ghcr.io"), "ghcr.io", "ana"),
+        ] {
+            let headers = with(&format!("Basic {}", BASE64.encode(plain.as_bytes())));
+            let token = tokens.issue(&headers, origin, &upstreams).unwrap();
+            let read = tokens.read(&with(&format!("Bearer {token}")), origin, &upstreams).unwrap();
+            assert_eq!(read.user(), user);
+            let login = read.login(goes_to).unwrap();
+            assert_eq!((login.username.as_str(), login.password.as_str()), (user, "b:c"));
+            assert!(read.login("example.test").is_none());
+            assert!(!format!("{read:?} {} {token}", read.key()).contains("b:c"));
         }
+        for bad in ["Bearer x", "Basic %%%", "Basic YQ==", "Basic", "x"] {
+            assert_eq!(tokens.read(&with(bad), None, &upstreams).unwrap_err().status, 401, "{bad}");
+            assert!(tokens.issue(&with(bad), None, &upstreams).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_challenge_names_the_host_that_was_asked_and_nothing_else_that_a_client_sends() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, "127.0.0.1:5050".parse().unwrap());
+        let said = challenge(&headers, None).unwrap();
+        assert_eq!(said, "Bearer realm=\"http://127.0.0.1:5050/token\",service=\"lazaret\"");
+        headers.insert(header::HOST, "a\",realm=\"http://x".parse().unwrap());
+        assert!(challenge(&headers, None).is_none());
     }
 }

@@ -10,7 +10,9 @@ use lazaret_model::{Budget, Digest, RegistryRef};
 use lazaret_registry::Manifest;
 use lazaret_scan::{Asker, BlobShelf, Client, ClientOptions, ScanError, Scanner};
 
+use crate::credential::Tokens;
 use crate::judge::lock;
+use crate::turns::Turns;
 use crate::{Audit, Credential, Judge, Metrics, Policy, PolicyError, Shelf, Upstreams};
 
 /// How long the answer of a registry to one credential counts: that it may see a repository.
@@ -70,6 +72,7 @@ pub struct Gate {
     pub(crate) shelf: Shelf,
     pub(crate) audit: Audit,
     pub(crate) metrics: Metrics,
+    pub(crate) tokens: Tokens,
     policy: Mutex<Arc<Policy>>,
     client: Client,
     clients: Mutex<HashMap<(String, String), Client>>,
@@ -80,7 +83,9 @@ pub struct Gate {
     rights: Mutex<HashMap<(String, String), Instant>>,
     tags: Mutex<HashMap<(String, String), (Digest, Instant)>>,
     /// One at a time for each blob that is fetched.
-    pub(crate) fetching: Mutex<HashMap<Digest, Arc<tokio::sync::Mutex<()>>>>,
+    pub(crate) fetching: Turns<Digest>,
+    /// One at a time for each document that a credential asks for.
+    pub(crate) asking: Turns<(String, String)>,
     requests: AtomicU64,
 }
 
@@ -121,6 +126,7 @@ impl Gate {
             shelf,
             audit,
             metrics: Metrics::new(),
+            tokens: Tokens::default(),
             policy: Mutex::new(Arc::new(policy)),
             client,
             clients: Mutex::default(),
@@ -128,7 +134,8 @@ impl Gate {
             holders: Mutex::default(),
             rights: Mutex::default(),
             tags: Mutex::default(),
-            fetching: Mutex::default(),
+            fetching: Turns::default(),
+            asking: Turns::default(),
             requests: AtomicU64::new(0),
             settings,
         })

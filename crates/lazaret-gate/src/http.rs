@@ -12,11 +12,13 @@ use axum::http::{HeaderValue, Method, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use lazaret_model::{Digest, RegistryRef};
+use serde_json::json;
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
 
 use crate::audit::Entry;
 use crate::blobs::Range;
+use crate::credential::{TOKEN_LASTS, challenge};
 use crate::gate::Gate;
 use crate::manifests::Trace;
 use crate::metrics::Answer;
@@ -43,6 +45,7 @@ pub(crate) fn router(gate: Arc<Gate>) -> Router {
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(async || "ok\n"))
         .route("/metrics", get(metrics))
+        .route("/token", get(token))
         .fallback(registry)
         .with_state(gate)
 }
@@ -54,6 +57,25 @@ async fn metrics(State(gate): State<Arc<Gate>>) -> Response<Body> {
     ([(header::CONTENT_TYPE, kind)], gate.metrics.text()).into_response()
 }
 
+/// A token for whatever the client presents (distribution, `docs/spec/auth/token.md`).
+async fn token(State(gate): State<Arc<Gate>>, request: Request) -> Response<Body> {
+    let (parts, _) = request.into_parts();
+    match gate.tokens.issue(&parts.headers, origin(&parts), &gate.upstreams) {
+        Some(token) => {
+            let body = json!({ "token": token, "access_token": token, "expires_in": TOKEN_LASTS.as_secs() });
+            ([(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+        }
+        None => {
+            Refusal::login("these credentials cannot be read: user and password are needed").into_response()
+        }
+    }
+}
+
+/// The registry under whose own name the gate was asked, where it was.
+fn origin(request: &Parts) -> Option<&str> {
+    request.extensions.get::<Origin>().map(|origin| origin.0.as_str())
+}
+
 async fn registry(
     State(gate): State<Arc<Gate>>,
     ConnectInfo(client): ConnectInfo<SocketAddr>,
@@ -63,7 +85,14 @@ async fn registry(
     let (parts, _) = request.into_parts();
     let mut response = match answer(&gate, client, &parts).await {
         Ok(response) => response,
-        Err(refusal) => refusal.into_response(),
+        Err(refusal) => {
+            let wants_login = refusal.wants_login;
+            let mut response = refusal.into_response();
+            if let Some(challenge) = challenge(&parts.headers, origin(&parts)).filter(|_| wants_login) {
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+            }
+            response
+        }
     };
     let headers = response.headers_mut();
     headers.insert("docker-distribution-api-version", HeaderValue::from_static("registry/2.0"));
@@ -76,10 +105,15 @@ async fn registry(
 
 async fn answer(gate: &Gate, client: SocketAddr, request: &Parts) -> Result<Response<Body>, Refusal> {
     let uri = &request.uri;
-    let origin = request.extensions.get::<Origin>().map(|origin| origin.0.as_str());
+    let origin = origin(request);
     let asked = Asked::read(&request.method, uri.path(), uri.query(), origin, &gate.upstreams)?;
-    let credential = Credential::read(&request.headers)?;
+    let credential = gate.tokens.read(&request.headers, origin, &gate.upstreams)?;
     match asked {
+        // Clients learn here how to ask; nothing else that is asked without credentials is refused for
+        // that, unless the registry does.
+        Asked::Ping if !request.headers.contains_key(header::AUTHORIZATION) => {
+            Err(Refusal::login("fetch a token, with credentials or without"))
+        }
         Asked::Ping => Ok(([(header::CONTENT_TYPE, "application/json")], "{}").into_response()),
         Asked::Push => Err(Refusal::push()),
         Asked::Manifest(image) => manifest(gate, client, &credential, &image).await,

@@ -18,6 +18,7 @@ mod policy;
 mod refusal;
 mod shelf;
 mod transparent;
+mod turns;
 
 pub use audit::{Audit, Entry};
 pub use authority::{Authority, AuthorityError, CERTIFICATE};

@@ -42,16 +42,14 @@ impl Gate {
 
     /// The document itself, by a credential that may see it. A tag is asked for once.
     async fn document(&self, credential: &Credential, image: &RegistryRef) -> Result<Arc<Manifest>, Refusal> {
-        let digest = match &image.digest {
-            Some(digest) => Some(digest.clone()),
-            None => self.tag(credential, image),
-        };
-        if let Some(digest) = &digest
-            && self.may_see(credential, image)
-            && let Some(known) = lock(&self.documents).get(digest)
-        {
-            return Ok(Arc::clone(known));
+        if let Some(known) = self.remembered(credential, image) {
+            return Ok(known);
         }
+        let _turn = self.asking.wait((credential.key(), image.to_string())).await;
+        if let Some(known) = self.remembered(credential, image) {
+            return Ok(known);
+        }
+        let digest = image.digest.clone().or_else(|| self.tag(credential, image));
         let asker = self.asker(credential, &image.registry);
         let named = RegistryRef { digest, ..image.clone() };
         let document = asker.client.manifest(&named, &self.settings.budget).await;
@@ -61,6 +59,15 @@ impl Gate {
             self.resolved(credential, image, document.digest.clone());
         }
         Ok(self.keep(document))
+    }
+
+    /// A document that this credential was shown a short while ago.
+    fn remembered(&self, credential: &Credential, image: &RegistryRef) -> Option<Arc<Manifest>> {
+        let digest = image.digest.clone().or_else(|| self.tag(credential, image))?;
+        if !self.may_see(credential, image) {
+            return None;
+        }
+        lock(&self.documents).get(&digest).cloned()
     }
 
     /// Whether a document may come in. What holds blobs is noted before it is served.

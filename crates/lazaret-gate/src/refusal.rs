@@ -41,6 +41,11 @@ impl Refusal {
         Self { detail, ..Self::new(StatusCode::FORBIDDEN, "DENIED", message) }
     }
 
+    /// Credentials that do not do, or are missing.
+    pub fn login(message: impl Into<String>) -> Self {
+        Self { wants_login: true, ..Self::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", message) }
+    }
+
     /// A blob that no allowed manifest reaches.
     pub fn unreached(digest: &lazaret_model::Digest) -> Self {
         let message = format!("no image that was let in here holds {digest}: pull the image, not its parts");
@@ -150,9 +155,6 @@ impl IntoResponse for Refusal {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        if self.wants_login {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"registry\""));
         }
         response
     }

@@ -106,11 +106,11 @@ fn get(address: &str) -> (u16, Value, Vec<(String, String)>) {
 fn a_good_image_passes_unchanged_and_a_bad_one_is_refused_with_the_reason() {
     let field = Field::new(Access::Open, None);
     let audit = field.place.path("audit.jsonl");
-    let gate = field.gate(&["--audit-log", audit.to_str().unwrap()]);
+    let gate = field.gate(&["--audit-log", audit.to_str().unwrap(), "--upstream", &field.as_hub()]);
     let good = field.pull(&gate, "team/good:1", &[]).unwrap();
     assert_eq!(good, served::manifest_digest(&field.place.path("good")), "byte for byte");
     // Also by the registry's name in front.
-    assert!(field.pull(&gate, &format!("{}/team/good:1", field.registry.host), &[]).is_ok());
+    assert!(field.pull(&gate, "docker.io/team/good:1", &[]).is_ok());
     let refused = field.pull(&gate, "team/bad:1", &[]).unwrap_err();
     assert!(refused.contains("lazaret refuses team/bad: malicious"), "{refused}");
 
@@ -164,7 +164,7 @@ fn a_private_image_is_shown_to_those_alone_whom_its_registry_shows_it() {
     let digest = served::manifest_digest(&field.place.path("good"));
     let (status, _, headers) = get(&format!("http://{}/v2/team/good/manifests/{digest}", gate.host));
     assert_eq!(status, 401);
-    assert!(headers.iter().any(|(name, value)| name == "www-authenticate" && value.starts_with("Basic")));
+    assert!(headers.iter().any(|(name, value)| name == "www-authenticate" && value.starts_with("Bearer")));
 }
 
 #[test]
@@ -218,8 +218,13 @@ fn many_who_want_one_new_image_have_it_fetched_once() {
     });
     assert!(pulls.iter().all(|ok| *ok));
     let log = std::fs::read_to_string(field.registry.dir.path().join("log")).unwrap();
-    let layers = log.lines().filter(|line| line.contains("/blobs/") && line.contains("GET")).count();
-    assert!(layers <= 3, "one configuration and two layers, each once: {log}");
+    let count = |what: &str| {
+        let asked = format!("\"GET /v2/team/good/{what}");
+        log.lines().filter(|line| line.starts_with("127.0.0.1") && line.contains(&asked)).count()
+    };
+    assert_eq!(count("blobs/"), 3, "one configuration and two layers, each once: {log}");
+    // Once for the client, once for the judge.
+    assert!(count("manifests/") <= 2, "{log}");
 }
 
 fn docker_pull(engine: &Engine, image: &str) -> (bool, String) {
