@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use served::field::Process;
 use served::field::engines::{Engine, containerd, dockerd, dockerd_with};
+use served::field::fake::{Fake, Reply, Then};
 use served::field::images::Workshop;
 use served::field::registry::{Access, Registry};
 use support::{MARKER, PROGRAM, Place};
@@ -35,6 +36,23 @@ struct Running {
     host: String,
 }
 
+/// Starts a gate with the marker rule alone.
+fn start_gate(place: &Place, upstream: &str, more: &[&str]) -> Running {
+    let rules = place.path("rules");
+    let mut command = Command::new(PROGRAM);
+    let store = format!("sqlite:{}", place.path("store.sqlite").display());
+    let mut arguments = vec!["gate", "--listen", "127.0.0.1:0", "--upstream", upstream];
+    arguments.extend(["--only-rules", "--rules", rules.to_str().unwrap(), "--store", &store]);
+    arguments.extend(more);
+    place.scrub(&mut command, &arguments, &[]);
+    let mut process = Process::start(&mut command, &place.path("gate.log"));
+    let host = process.wait(|log| {
+        let rest = log.split("listens on ").nth(1)?;
+        Some(rest.split_once(',')?.0.to_owned())
+    });
+    Running { process, host }
+}
+
 impl Field {
     fn new(access: Access<'_>, credentials: Option<&str>) -> Self {
         let field =
@@ -53,21 +71,8 @@ impl Field {
         field
     }
 
-    /// Starts a gate with the marker rule alone.
     fn gate(&self, more: &[&str]) -> Running {
-        let rules = self.place.path("rules");
-        let mut command = Command::new(PROGRAM);
-        let store = format!("sqlite:{}", self.place.path("store.sqlite").display());
-        let mut arguments = vec!["gate", "--listen", "127.0.0.1:0", "--upstream", &self.registry.host];
-        arguments.extend(["--only-rules", "--rules", rules.to_str().unwrap(), "--store", &store]);
-        arguments.extend(more);
-        self.place.scrub(&mut command, &arguments, &[]);
-        let mut process = Process::start(&mut command, &self.place.path("gate.log"));
-        let host = process.wait(|log| {
-            let rest = log.split("listens on ").nth(1)?;
-            Some(rest.split_once(',')?.0.to_owned())
-        });
-        Running { process, host }
+        start_gate(&self.place, &self.registry.host, more)
     }
 
     /// Pulls through the gate with skopeo: what it said, or the manifest's digest.
@@ -86,19 +91,27 @@ impl Field {
 }
 
 fn get(address: &str) -> (u16, Value, Vec<(String, String)>) {
+    let (status, bytes, headers) = ask("GET", address, &[]);
+    (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null), headers)
+}
+
+fn ask(method: &str, address: &str, sent: &[(&str, &str)]) -> (u16, Vec<u8>, Vec<(String, String)>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let response = client.get(address).send().await.unwrap();
+        let mut request = client.request(method.parse().unwrap(), address);
+        for (name, value) in sent {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await.unwrap();
         let status = response.status().as_u16();
         let headers = response
             .headers()
             .iter()
             .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
             .collect();
-        let bytes = response.bytes().await.unwrap();
-        (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null), headers)
+        (status, response.bytes().await.unwrap().to_vec(), headers)
     })
 }
 
@@ -121,7 +134,9 @@ fn a_good_image_passes_unchanged_and_a_bad_one_is_refused_with_the_reason() {
     let refused = lines.iter().find(|line| line["answer"] == "refused").unwrap();
     assert_eq!(refused["verdict"], "malicious");
     assert_eq!(refused["decision"]["by"], "verdict malicious");
-    let (_, _, _) = get(&format!("http://{}/metrics", gate.host));
+    let (status, text, _) = ask("GET", &format!("http://{}/metrics", gate.host), &[]);
+    let text = String::from_utf8(text).unwrap();
+    assert!(status == 200 && text.contains("lazaret_gate_manifests_total{answer=\"refused\"}"), "{text}");
 }
 
 #[test]
@@ -336,4 +351,154 @@ fn containerd_set_up_as_printed_has_no_way_round() {
     assert!(ok, "{said}");
     let (ok, said) = pull("docker.io/team/bad:1");
     assert!(!ok && said.contains("403 Forbidden"), "{said}");
+}
+
+fn header<'h>(headers: &'h [(String, String)], name: &str) -> &'h str {
+    headers.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str())
+}
+
+#[test]
+fn the_pull_section_of_the_specification_holds() {
+    let field = Field::new(Access::Open, None);
+    let gate = field.gate(&[]);
+    let base = format!("http://{}/v2/team/good", gate.host);
+    let layout = field.place.path("good");
+    let digest = served::manifest_digest(&layout);
+    let bytes = std::fs::read(layout.join("blobs/sha256").join(&digest[7..])).unwrap();
+    for reference in ["1", digest.as_str()] {
+        let address = format!("{base}/manifests/{reference}");
+        let (status, got, headers) = ask("GET", &address, &[]);
+        assert_eq!((status, &got), (200, &bytes), "{reference}");
+        assert_eq!(header(&headers, "docker-content-digest"), digest);
+        assert_eq!(header(&headers, "content-type"), "application/vnd.oci.image.manifest.v1+json");
+        let (status, got, headers) = ask("HEAD", &address, &[]);
+        assert_eq!((status, got.len()), (200, 0));
+        assert_eq!(header(&headers, "content-length"), bytes.len().to_string());
+    }
+    let manifest: Value = serde_json::from_slice(&bytes).unwrap();
+    let blob = manifest["layers"][0]["digest"].as_str().unwrap();
+    let whole = std::fs::read(layout.join("blobs/sha256").join(&blob[7..])).unwrap();
+    let address = format!("{base}/blobs/{blob}");
+    let (status, got, headers) = ask("GET", &address, &[]);
+    assert_eq!((status, &got), (200, &whole));
+    assert_eq!(header(&headers, "docker-content-digest"), blob);
+    let (status, got, headers) = ask("GET", &address, &[("range", "bytes=3-6")]);
+    assert_eq!((status, got.as_slice()), (206, &whole[3..7]));
+    assert_eq!(header(&headers, "content-range"), format!("bytes 3-6/{}", whole.len()));
+    assert_eq!(ask("GET", &address, &[("range", "bytes=999999-")]).0, 416);
+    let (status, got, headers) = ask("HEAD", &address, &[]);
+    assert_eq!((status, got.len()), (200, 0));
+    assert_eq!(header(&headers, "content-length"), whole.len().to_string());
+
+    let missing = format!("sha256:{}", "0".repeat(64));
+    for (path, status, code) in [
+        ("manifests/none".to_owned(), 404, "MANIFEST_UNKNOWN"),
+        (format!("manifests/{missing}"), 404, "MANIFEST_UNKNOWN"),
+        (format!("blobs/{missing}"), 403, "DENIED"),
+        ("manifests/sha256:12".to_owned(), 400, "DIGEST_INVALID"),
+    ] {
+        let (got, said, _) = get(&format!("{base}/{path}"));
+        assert_eq!((got, said["errors"][0]["code"].as_str()), (status, Some(code)), "{path}: {said}");
+    }
+    let (status, said, _) = get(&format!("{base}/tags/list"));
+    assert_eq!((status, &said["tags"]), (200, &serde_json::json!(["1"])), "{said}");
+    for (method, path) in [("PUT", "manifests/1"), ("POST", "blobs/uploads/"), ("DELETE", "manifests/1")] {
+        assert_eq!(ask(method, &format!("{base}/{path}"), &[]).0, 405, "{method} {path}");
+    }
+}
+
+/// What a registry with a fault answers, and whether anything of the image came through the gate.
+fn with_fault(fault: impl Fn(&str, Reply) -> Reply + Send + Sync + 'static) -> (u16, Value, Vec<u16>) {
+    let place = Place::new();
+    let layout = place.recipe("good", CLEAN);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let answers = layout.clone();
+    let fake = runtime
+        .block_on(Fake::start(move |request, _| fault(&request.path, served::answer(&answers, request))));
+    let gate = start_gate(&place, &fake.host, &[]);
+    let base = format!("http://{}/v2/team/good", gate.host);
+    let (status, said, _) = get(&format!("{base}/manifests/1"));
+    let digest = served::manifest_digest(&layout);
+    let manifest = std::fs::read(layout.join("blobs/sha256").join(&digest[7..])).unwrap();
+    let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+    let layers = manifest["layers"].as_array().unwrap();
+    let blobs =
+        layers.iter().map(|layer| get(&format!("{base}/blobs/{}", layer["digest"].as_str().unwrap())).0);
+    let blobs = blobs.collect();
+    // The gate still answers.
+    assert_eq!(ask("GET", &format!("http://{}/healthz", gate.host), &[]).0, 200);
+    (status, said, blobs)
+}
+
+#[test]
+fn a_registry_that_lies_about_a_layer_lets_nothing_through() {
+    let (status, said, blobs) =
+        with_fault(|path, reply| match path.contains("/blobs/") && reply.body.starts_with(&[0x1f]) {
+            true => Reply { body: reply.body.iter().rev().copied().collect(), ..reply },
+            false => reply,
+        });
+    assert_eq!(status, 403, "{said}");
+    assert!(blobs.iter().all(|status| *status == 403), "{blobs:?}");
+}
+
+#[test]
+fn a_registry_that_lies_about_a_manifest_lets_nothing_through() {
+    let (status, said, blobs) = with_fault(|path, mut reply| {
+        if path.contains("/manifests/") {
+            reply.body.push(b' ');
+        }
+        reply
+    });
+    assert_eq!(status, 502, "{said}");
+    assert!(blobs.iter().all(|status| *status == 403), "{blobs:?}");
+}
+
+#[test]
+fn a_registry_that_is_out_of_patience_says_so_to_the_client() {
+    let (status, said, _) = with_fault(|path, reply| match path.contains("/manifests/") {
+        true => Reply::new(429, "{}").header("Retry-After", "3600"),
+        false => reply,
+    });
+    assert_eq!((status, said["errors"][0]["code"].as_str()), (429, Some("TOOMANYREQUESTS")), "{said}");
+}
+
+#[test]
+fn a_registry_that_breaks_off_in_a_layer_lets_nothing_through() {
+    let (status, said, blobs) = with_fault(|path, reply| {
+        let gzip = reply.body.starts_with(&[0x1f]);
+        if !path.contains("/blobs/") || !gzip {
+            return reply;
+        }
+        // The same few bytes each time it is asked.
+        let whole = 1_000;
+        Reply::new(200, reply.body[..20].to_vec()).cut(whole, Then::Close)
+    });
+    assert_eq!(status, 403, "{said}");
+    assert!(blobs.iter().all(|status| *status == 403), "{blobs:?}");
+}
+
+#[test]
+fn what_was_judged_is_known_after_the_gate_was_killed() {
+    let field = Field::new(Access::Open, None);
+    let gate = field.gate(&[]);
+    assert!(field.pull(&gate, "team/good:1", &[]).is_ok());
+    drop(gate);
+    let gate = field.gate(&[]);
+    let before = std::fs::read_to_string(field.registry.dir.path().join("log")).unwrap().len();
+    assert!(field.pull(&gate, "team/good:1", &[]).is_ok());
+    let log = std::fs::read_to_string(field.registry.dir.path().join("log")).unwrap();
+    let fetched = log[before..].lines().filter(|line| line.contains("\"GET /v2/team/good/blobs/")).count();
+    assert!(
+        fetched <= 1,
+        "the configuration at most: layers lie on the shelf, facts in the store: {}",
+        &log[before..]
+    );
+}
+
+#[test]
+fn an_audit_log_that_cannot_be_written_lets_nothing_in() {
+    let field = Field::new(Access::Open, None);
+    let gate = field.gate(&["--audit-log", "/dev/full"]);
+    let (status, said, _) = get(&format!("http://{}/v2/team/good/manifests/1", gate.host));
+    assert_eq!(status, 503, "{said}");
 }

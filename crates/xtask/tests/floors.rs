@@ -19,6 +19,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("lazaret-store", 2),
     ("lazaret-sandbox", 2),
     ("lazaret-lab", 2),
+    ("lazaret-gate", 4),
     ("lazaret-scan", 3),
     ("lazaret", 5),
     ("xtask", 5),
