@@ -204,6 +204,6 @@ impl Gate {
             "rules": judged.findings.iter().map(|finding| finding.rule.as_str()).take(10).collect::<Vec<_>>(),
             "policy": decision.by,
         });
-        Err(Refusal::denied(message, detail))
+        Err(Refusal::denied(message, Some(detail)))
     }
 }

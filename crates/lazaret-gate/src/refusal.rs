@@ -17,7 +17,7 @@ pub struct Refusal {
     /// One line for people.
     pub message: String,
     /// More for machines.
-    pub detail: Value,
+    pub detail: Option<Box<Value>>,
     /// Seconds after which asking again makes sense.
     pub retry_after: Option<u64>,
     /// Whether credentials would help.
@@ -26,19 +26,12 @@ pub struct Refusal {
 
 impl Refusal {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            code,
-            message: message.into(),
-            detail: Value::Null,
-            retry_after: None,
-            wants_login: false,
-        }
+        Self { status, code, message: message.into(), detail: None, retry_after: None, wants_login: false }
     }
 
     /// The image may not come in.
-    pub fn denied(message: impl Into<String>, detail: Value) -> Self {
-        Self { detail, ..Self::new(StatusCode::FORBIDDEN, "DENIED", message) }
+    pub fn denied(message: impl Into<String>, detail: Option<Value>) -> Self {
+        Self { detail: detail.map(Box::new), ..Self::new(StatusCode::FORBIDDEN, "DENIED", message) }
     }
 
     /// Credentials that do not do, or are missing.
@@ -133,10 +126,7 @@ impl Refusal {
             ScanError::Registry(error) => Self::upstream(error),
             other => {
                 let said = lazaret_model::one_line(&other.to_string(), 600);
-                Self::denied(
-                    format!("the image could not be judged, so it may not come in: {said}"),
-                    Value::Null,
-                )
+                Self::denied(format!("the image could not be judged, so it may not come in: {said}"), None)
             }
         }
     }
@@ -145,8 +135,8 @@ impl Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response<Body> {
         let mut error = json!({ "code": self.code, "message": self.message });
-        if !self.detail.is_null() {
-            error["detail"] = self.detail;
+        if let Some(detail) = self.detail {
+            error["detail"] = *detail;
         }
         let body = json!({ "errors": [error] }).to_string();
         let mut response = Response::new(Body::from(body));
