@@ -250,7 +250,9 @@ mod tests {
         assert!(!kept("usr/lib/python3/dist-packages/a.py", 0o644, b"import os\n", &[], &[]));
         assert!(!kept("var/lib/dpkg/info/a.postinst", 0o755, b"#!/bin/sh\n", &[], &[]));
         assert!(!kept("usr/share/nodejs/x/index.js", 0o644, b"module.exports = 1\n", &[], &[]));
-        assert!(!kept("srv/a.txt", 0o644, b"words\n", &[], &[]));
+        assert!(!kept("usr/share/a/a.txt", 0o644, b"words\n", &[], &[]));
+        assert!(!kept("srv/a.txt", 0o644, "words\n".repeat(1_000).as_bytes(), &[], &[]));
+        assert!(kept("srv/a.txt", 0o644, b"words\n", &[], &[]), "a value that a script may read");
         assert!(!kept("start.sh", 0o755, &vec![b'#'; (1 << 20) + 1], &[], &[]));
         assert!(!kept("x.zip", 0o644, b"#!/bin/sh\n", &[], &["a.sh".to_owned()]));
     }
