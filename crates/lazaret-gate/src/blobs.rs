@@ -71,8 +71,7 @@ impl Range {
 }
 
 impl Gate {
-    /// A blob, if an image of this repository that may come in holds it and this credential may
-    /// see the repository.
+    /// A blob, if it may be served.
     pub(crate) async fn blob(
         &self,
         credential: &Credential,
@@ -80,6 +79,19 @@ impl Gate {
         digest: &Digest,
         trace: &mut Trace,
     ) -> Result<Served, Refusal> {
+        let holder = self.holder(credential, image, digest, trace).await?;
+        self.have(credential, image, digest, &holder).await
+    }
+
+    /// The manifest for whose sake a blob may be served: one of an image of this repository that may
+    /// come in, and that this credential may see.
+    pub(crate) async fn holder(
+        &self,
+        credential: &Credential,
+        image: &RegistryRef,
+        digest: &Digest,
+        trace: &mut Trace,
+    ) -> Result<Holder, Refusal> {
         trace.digest = Some(digest.clone());
         let holders = lock(&self.holders).get(&(repository(image), digest.clone())).cloned();
         let mut refused = None;
@@ -112,7 +124,7 @@ impl Gate {
             shown.map_err(|error| Refusal::upstream(&error))?;
             self.was_shown(credential, image);
         }
-        self.have(credential, image, digest, &holder).await
+        Ok(holder)
     }
 
     /// The blob from the shelf, fetched first where it is not there. Nothing is served before all

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use lazaret_model::{Budget, Digest, RegistryRef};
-use lazaret_registry::Manifest;
 use lazaret_scan::{Asker, BlobShelf, Client, ClientOptions, ScanError, Scanner};
 
 use crate::credential::Tokens;
+use crate::documents::Documents;
 use crate::judge::lock;
 use crate::turns::Turns;
 use crate::{Audit, Credential, Judge, Metrics, Policy, PolicyError, Shelf, Upstreams};
@@ -19,7 +19,7 @@ use crate::{Audit, Credential, Judge, Metrics, Policy, PolicyError, Shelf, Upstr
 pub(crate) const RIGHT_LASTS: Duration = Duration::from_secs(60);
 /// How long a tag that was resolved for one credential stands for the same digest.
 pub(crate) const TAG_LASTS: Duration = Duration::from_secs(15);
-/// Documents, rights and tags that are remembered; beyond it the memory starts anew.
+/// Clients, rights and tags that are remembered; beyond it the memory starts anew.
 const REMEMBERED: usize = 20_000;
 /// How often the policy file is looked at.
 const POLICY_LOOK: Duration = Duration::from_secs(2);
@@ -77,7 +77,7 @@ pub struct Gate {
     client: Client,
     clients: Mutex<HashMap<(String, String), Client>>,
     /// Manifests and indexes as their registries sent them, digest checked.
-    pub(crate) documents: Mutex<HashMap<Digest, Arc<Manifest>>>,
+    pub(crate) documents: Documents,
     /// Which manifests hold a blob, by repository and blob.
     pub(crate) holders: Mutex<HashMap<(String, Digest), Vec<Holder>>>,
     rights: Mutex<HashMap<(String, String), Instant>>,
@@ -130,7 +130,7 @@ impl Gate {
             policy: Mutex::new(Arc::new(policy)),
             client,
             clients: Mutex::default(),
-            documents: Mutex::default(),
+            documents: Documents::default(),
             holders: Mutex::default(),
             rights: Mutex::default(),
             tags: Mutex::default(),
@@ -197,21 +197,10 @@ impl Gate {
         tags.insert((credential.key(), image.to_string()), (digest, Instant::now()));
     }
 
-    /// Keeps a document.
-    pub(crate) fn keep(&self, document: Manifest) -> Arc<Manifest> {
-        let document = Arc::new(document);
-        let mut documents = lock(&self.documents);
-        if documents.len() >= REMEMBERED {
-            documents.clear();
-        }
-        documents.insert(document.digest.clone(), Arc::clone(&document));
-        document
-    }
-
     /// Notes that a manifest of a repository holds a blob.
     pub(crate) fn holds(&self, image: &RegistryRef, blob: &Digest, holder: Holder) {
         let mut holders = lock(&self.holders);
-        if holders.len() >= 20 * REMEMBERED {
+        if holders.len() >= 5 * REMEMBERED {
             holders.clear();
         }
         let list = holders.entry((repository(image), blob.clone())).or_default();

@@ -194,6 +194,19 @@ async fn blob(
     request: &Parts,
 ) -> Result<Response<Body>, Refusal> {
     let mut trace = Trace::default();
+    if request.method == Method::HEAD {
+        // Nothing is fetched for a question about its size.
+        let outcome = gate.holder(credential, image, digest, &mut trace).await;
+        let size = match outcome {
+            Ok(holder) => holder.size,
+            refused @ Err(_) => written_down(gate, client, credential, image, &trace, refused)?.size,
+        };
+        let mut response = Response::new(Body::empty());
+        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(size));
+        response.headers_mut().insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        named(&mut response, digest);
+        return Ok(response);
+    }
     let served = match gate.blob(credential, image, digest, &mut trace).await {
         Ok(served) => served,
         // A served blob needs no line: its manifest has one.
@@ -213,14 +226,8 @@ async fn blob(
         }
     };
     let length = range.map_or(size, Range::length);
-    let body = match request.method {
-        Method::HEAD => Body::empty(),
-        _ => {
-            gate.metrics.blob_bytes.inc_by(length);
-            Body::from_stream(served.stream(range))
-        }
-    };
-    let mut response = Response::new(body);
+    gate.metrics.blob_bytes.inc_by(length);
+    let mut response = Response::new(Body::from_stream(served.stream(range)));
     if let Some(range) = range {
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
         if let Ok(value) = HeaderValue::from_str(&format!("bytes {}-{}/{size}", range.first, range.last)) {

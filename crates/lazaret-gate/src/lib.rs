@@ -8,6 +8,7 @@ mod audit;
 mod authority;
 mod blobs;
 mod credential;
+mod documents;
 mod gate;
 mod http;
 mod judge;

@@ -11,7 +11,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use crate::gate::{Gate, Holder};
-use crate::judge::{Judged, lock};
+use crate::judge::Judged;
 use crate::metrics::Verdict;
 use crate::{Action, Credential, Decision, Mode, Platforms, Refusal};
 
@@ -58,7 +58,7 @@ impl Gate {
         if image.digest.is_none() {
             self.resolved(credential, image, document.digest.clone());
         }
-        Ok(self.keep(document))
+        Ok(self.documents.keep(document))
     }
 
     /// A document that this credential was shown a short while ago.
@@ -67,7 +67,7 @@ impl Gate {
         if !self.may_see(credential, image) {
             return None;
         }
-        lock(&self.documents).get(&digest).cloned()
+        self.documents.get(&digest)
     }
 
     /// Whether a document may come in. What holds blobs is noted before it is served.
