@@ -96,23 +96,22 @@ impl Gate {
         let holders = lock(&self.holders).get(&(repository(image), digest.clone())).cloned();
         let mut refused = None;
         let mut allowed = None;
-        // What one manifest may not bring in, another that holds it may: a base layer is no
-        // contraband because something bad was built on it.
-        for holder in holders.unwrap_or_default() {
-            let outcome = match holder.image {
-                true => match self.judged(credential, image, &holder.manifest).await {
-                    Ok(judged) => self.decide(image, &judged, trace),
-                    Err(refusal) => Err(refusal),
-                },
-                false => Ok(()),
-            };
-            match outcome {
+        // What one image may not bring in, another that holds it may: a base layer is no contraband
+        // because something bad was built on it. An artifact, which nobody judges, vouches for nothing.
+        let (images, artifacts): (Vec<Holder>, Vec<Holder>) =
+            holders.unwrap_or_default().into_iter().partition(|holder| holder.image);
+        for holder in images {
+            let judged = self.judged(credential, image, &holder.manifest).await;
+            match judged.and_then(|judged| self.decide(image, &judged, trace)) {
                 Ok(()) => {
                     allowed = Some(holder);
                     break;
                 }
                 Err(refusal) => refused = Some(refusal),
             }
+        }
+        if refused.is_none() {
+            allowed = allowed.or_else(|| artifacts.into_iter().next());
         }
         let Some(holder) = allowed else {
             return Err(refused.unwrap_or_else(|| Refusal::unreached(digest)));

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use data_encoding::{BASE64, BASE64URL_NOPAD};
+use lazaret_model::Algorithm;
+use lazaret_oci::digest_of;
 use lazaret_registry::Login;
-use sha2::{Digest as _, Sha256};
 
 use crate::judge::lock;
 use crate::{Refusal, Upstreams};
@@ -73,12 +74,9 @@ impl Credential {
         match self {
             Self::Anonymous => "anonymous".to_owned(),
             Self::Basic { registry, username, password } => {
-                let mut hash = Sha256::new();
-                for part in [registry, username, password] {
-                    hash.update(part);
-                    hash.update([0]);
-                }
-                data_encoding::HEXLOWER.encode(&hash.finalize()[..16])
+                // No part of them can hold the byte that parts them: headers hold none.
+                let parts = [registry.as_str(), username, password].join("\0");
+                digest_of(Algorithm::Sha256, parts.as_bytes()).hex()[..32].to_owned()
             }
         }
     }

@@ -120,12 +120,13 @@ impl Gate {
             error,
         })?;
         let client = Client::new(settings.registry.clone()).map_err(ScanError::from)?;
+        let metrics = Metrics::new();
         Ok(Self {
             upstreams: Upstreams::new(settings.upstreams.clone()),
-            judge: Arc::new(Judge::new(scanner)),
+            judge: Arc::new(Judge::new(scanner, metrics.judged.clone())),
             shelf,
             audit,
-            metrics: Metrics::new(),
+            metrics,
             tokens: Tokens::default(),
             policy: Mutex::new(Arc::new(policy)),
             client,

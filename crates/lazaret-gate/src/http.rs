@@ -43,15 +43,27 @@ pub async fn serve(
 pub(crate) fn router(gate: Arc<Gate>) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
-        .route("/readyz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/token", get(token))
         .fallback(registry)
         .with_state(gate)
 }
 
+/// Whether something could come in: without a place for blobs nothing does.
+async fn ready(State(gate): State<Arc<Gate>>) -> Response<Body> {
+    match gate.shelf.is_writable() {
+        Ok(()) => "ok\n".into_response(),
+        Err(error) => {
+            let text = format!("the directory for blobs cannot be written: {error}\n");
+            (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+        }
+    }
+}
+
 async fn metrics(State(gate): State<Arc<Gate>>) -> Response<Body> {
     let (bytes, _) = gate.shelf.holds();
+    gate.metrics.pending.set(i64::try_from(gate.judge.pending()).unwrap_or(i64::MAX));
     gate.metrics.shelf_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], gate.metrics.text()).into_response()

@@ -8,10 +8,16 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use lazaret_model::{Class, Digest, ImageRef, Outcome, RegistryRef, Report, Severity};
 use lazaret_scan::{Asker, ScanError, Scanner};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use serde::Serialize;
 use time::OffsetDateTime;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 
 use crate::Refusal;
+use crate::metrics::Verdict;
 
 /// What is kept of a judgement.
 #[derive(Debug, Clone, Serialize)]
@@ -68,35 +74,51 @@ impl Judged {
 type Outcomes = Result<Arc<Judged>, Refusal>;
 type Flight = Shared<BoxFuture<'static, Outcomes>>;
 
+/// How long a verdict counts that says that something was not read: what failed may pass. What is
+/// whole and undecided all the same is answered from the store.
+const UNSURE_LASTS: Duration = Duration::from_secs(10);
+/// Verdicts that are remembered; beyond it the memory starts anew, from the store.
+const REMEMBERED: usize = 20_000;
+/// Images that are judged at the same time; the others wait. One that arrives slowly holds up the
+/// others only where there are as many of its kind.
+pub const AT_ONCE: usize = 4;
+
 /// Judges images, each once.
 pub struct Judge {
     scanner: Arc<Scanner>,
     judges: String,
+    slots: Semaphore,
+    /// How many were judged, by verdict.
+    judged: Family<Verdict, Counter>,
     verdicts: Mutex<HashMap<Digest, Arc<Judged>>>,
     flights: Mutex<HashMap<Digest, Flight>>,
 }
 
 impl Judge {
     /// A judge that uses this scanner.
-    pub fn new(scanner: Arc<Scanner>) -> Self {
-        Self { judges: scanner.judges(), scanner, verdicts: Mutex::default(), flights: Mutex::default() }
+    pub fn new(scanner: Arc<Scanner>, judged: Family<Verdict, Counter>) -> Self {
+        Self {
+            judges: scanner.judges(),
+            scanner,
+            slots: Semaphore::new(AT_ONCE),
+            judged,
+            verdicts: Mutex::default(),
+            flights: Mutex::default(),
+        }
     }
 
     /// The verdict on a manifest, where it is known and no older than `longest`.
     pub fn known(&self, digest: &Digest, longest: Duration) -> Option<Arc<Judged>> {
         let known = lock(&self.verdicts).get(digest).cloned()?;
+        let longest =
+            if known.outcome == Outcome::Inconclusive { longest.min(UNSURE_LASTS) } else { longest };
         let age = OffsetDateTime::now_utc() - known.judged_at;
         (age <= longest && known.judges == self.judges).then_some(known)
     }
 
-    /// Judgements that are known, and those under way.
-    pub fn counts(&self) -> (usize, usize) {
-        (lock(&self.verdicts).len(), lock(&self.flights).len())
-    }
-
-    /// All that are known.
-    pub fn list(&self) -> Vec<Arc<Judged>> {
-        lock(&self.verdicts).values().cloned().collect()
+    /// Judgements that are under way or wait for their turn.
+    pub fn pending(&self) -> usize {
+        lock(&self.flights).len()
     }
 
     /// The verdict on the manifest that a reference names by digest: the known one, the one that
@@ -125,24 +147,30 @@ impl Judge {
 
     fn fly(self: &Arc<Self>, asker: Asker, image: RegistryRef, digest: Digest) -> Flight {
         let judge = Arc::clone(self);
-        let runtime = tokio::runtime::Handle::current();
-        // A judgement waits for a worker most of its time, and has a thread of its own for that.
-        let task = tokio::task::spawn_blocking(move || {
-            let outcome = runtime.block_on(judge.judge(&asker, image, &digest));
-            if let Ok(judged) = &outcome {
-                lock(&judge.verdicts).insert(digest.clone(), Arc::clone(judged));
-            }
-            // Whoever asks from now on finds the verdict, or tries again.
-            lock(&judge.flights).remove(&digest);
+        let task = tokio::spawn(async move {
+            let _slot = judge.slots.acquire().await;
+            let (runtime, inner, named) = (Handle::current(), Arc::clone(&judge), digest.clone());
+            // A judgement waits for a worker most of its time, and has a thread of its own for that. It
+            // may end in a panic; what stands here may not, or nobody could ask for this image again.
+            let judging = spawn_blocking(move || runtime.block_on(inner.judge(&asker, image, &named)));
+            let outcome = judging.await.unwrap_or_else(|_| Err(broke_off()));
+            judge.land(&digest, &outcome);
             outcome
         });
-        let landed = async move {
-            match task.await {
-                Ok(outcome) => outcome,
-                Err(_) => Err(Refusal::broken("the judgement broke off: nothing comes in unjudged")),
+        async move { task.await.unwrap_or_else(|_| Err(broke_off())) }.boxed().shared()
+    }
+
+    /// Notes what came of a judgement: whoever asks from now on finds it, or tries again.
+    fn land(&self, digest: &Digest, outcome: &Outcomes) {
+        if let Ok(judged) = outcome {
+            self.judged.get_or_create(&Verdict { verdict: judged.outcome.word().to_owned() }).inc();
+            let mut verdicts = lock(&self.verdicts);
+            if verdicts.len() >= REMEMBERED {
+                verdicts.clear();
             }
-        };
-        landed.boxed().shared()
+            verdicts.insert(digest.clone(), Arc::clone(judged));
+        }
+        lock(&self.flights).remove(digest);
     }
 
     async fn judge(&self, asker: &Asker, image: RegistryRef, digest: &Digest) -> Outcomes {
@@ -154,6 +182,10 @@ impl Judge {
             None => Err(Refusal::broken("the judgement is about another image than the one asked for")),
         }
     }
+}
+
+fn broke_off() -> Refusal {
+    Refusal::broken("the judgement broke off: nothing comes in unjudged; try again")
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

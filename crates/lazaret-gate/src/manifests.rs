@@ -12,7 +12,6 @@ use time::OffsetDateTime;
 
 use crate::gate::{Gate, Holder};
 use crate::judge::Judged;
-use crate::metrics::Verdict;
 use crate::{Action, Credential, Decision, Mode, Platforms, Refusal};
 
 /// What came of a request, for the audit log.
@@ -104,13 +103,13 @@ impl Gate {
                 Ok(())
             }
             Document::Image(manifest) => {
-                let judged = self.judged(credential, image, &document.digest).await?;
-                self.decide(image, &judged, trace)?;
+                // Before the verdict: a blob of what is refused must be known as such.
                 for blob in manifest.layers.iter().chain([&manifest.config]) {
                     let holder = Holder { manifest: document.digest.clone(), size: blob.size, image: true };
                     self.holds(image, &blob.digest, holder);
                 }
-                Ok(())
+                let judged = self.judged(credential, image, &document.digest).await?;
+                self.decide(image, &judged, trace)
             }
         }
     }
@@ -154,13 +153,8 @@ impl Gate {
         }
         let asker = self.asker(credential, &image.registry);
         let hold = Duration::from_secs(self.policy().hold);
-        self.metrics.pending.inc();
         let outcome = self.judge.verdict(&asker, image, digest, longest, hold).await;
-        self.metrics.pending.dec();
-        let judged = outcome.ok_or_else(|| Refusal::pending(30))??;
-        let verdict = Verdict { verdict: judged.outcome.word().to_owned() };
-        self.metrics.judged.get_or_create(&verdict).inc();
-        Ok(judged)
+        outcome.ok_or_else(|| Refusal::pending(30))?
     }
 
     fn longest(&self) -> Duration {

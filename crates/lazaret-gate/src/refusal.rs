@@ -124,9 +124,15 @@ impl Refusal {
     pub fn unjudged(error: &ScanError) -> Self {
         match error {
             ScanError::Registry(error) => Self::upstream(error),
+            // What the image is.
+            ScanError::DigestMismatch { .. } | ScanError::Resolve(_) | ScanError::Source(_) => {
+                let said = lazaret_model::one_line(&error.to_string(), 600);
+                Self::denied(format!("the image could not be judged, so it may not come in: {said}"), None)
+            }
+            // What went wrong here.
             other => {
                 let said = lazaret_model::one_line(&other.to_string(), 600);
-                Self::denied(format!("the image could not be judged, so it may not come in: {said}"), None)
+                Self::broken(format!("the gate cannot judge at the moment, so nothing comes in: {said}"))
             }
         }
     }

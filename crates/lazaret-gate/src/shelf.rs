@@ -6,9 +6,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use lazaret_model::{Algorithm, Digest};
+use lazaret_model::Digest;
+use lazaret_oci::Hasher;
 use lazaret_scan::{BlobCopy, BlobShelf};
-use sha2::{Digest as _, Sha256, Sha512};
 use tempfile::NamedTempFile;
 
 /// A shelf. Clones are the same shelf.
@@ -70,6 +70,14 @@ impl Shelf {
         (books.total, books.blobs.len())
     }
 
+    /// Whether a blob could be put there.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn is_writable(&self) -> io::Result<()> {
+        NamedTempFile::with_prefix_in("part-", &self.inner.directory).map(drop)
+    }
+
     fn books(&self) -> MutexGuard<'_, Books> {
         // A panic while the lock is held leaves counts, not bytes, in doubt.
         self.inner.books.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -120,7 +128,7 @@ impl Shelf {
         Ok(Some(Arriving {
             shelf: self.clone(),
             digest: digest.clone(),
-            hash: Hash::of(digest.algorithm()),
+            hash: Hasher::new(digest.algorithm()),
             file,
             written: 0,
             failed: None,
@@ -150,38 +158,10 @@ impl BlobShelf for Shelf {
 pub struct Arriving {
     shelf: Shelf,
     digest: Digest,
-    hash: Hash,
+    hash: Hasher,
     file: NamedTempFile,
     written: u64,
     failed: Option<io::Error>,
-}
-
-enum Hash {
-    Sha256(Sha256),
-    Sha512(Sha512),
-}
-
-impl Hash {
-    fn of(algorithm: Algorithm) -> Self {
-        match algorithm {
-            Algorithm::Sha256 => Self::Sha256(Sha256::new()),
-            Algorithm::Sha512 => Self::Sha512(Sha512::new()),
-        }
-    }
-
-    fn update(&mut self, bytes: &[u8]) {
-        match self {
-            Self::Sha256(hash) => hash.update(bytes),
-            Self::Sha512(hash) => hash.update(bytes),
-        }
-    }
-
-    fn hex(self) -> String {
-        match self {
-            Self::Sha256(hash) => data_encoding::HEXLOWER.encode(&hash.finalize()),
-            Self::Sha512(hash) => data_encoding::HEXLOWER.encode(&hash.finalize()),
-        }
-    }
 }
 
 impl Arriving {
@@ -202,8 +182,8 @@ impl Arriving {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        let found = self.hash.hex();
-        if found != self.digest.hex() {
+        let found = self.hash.finish();
+        if found != self.digest {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 format!("the blob that is named {} has the digest {found}", self.digest),
@@ -230,6 +210,7 @@ impl BlobCopy for Arriving {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use lazaret_model::Algorithm;
     use lazaret_oci::digest_of;
 
     use super::*;

@@ -30,9 +30,10 @@ const HANDSHAKE: Duration = Duration::from_secs(20);
 #[derive(Debug, Clone)]
 pub(crate) struct Origin(pub String);
 
-/// Host of a registry on the network, for the name of the registry.
-pub fn host_of(registry: &str) -> &str {
-    if registry == "docker.io" { "registry-1.docker.io" } else { registry }
+/// The host name under which a registry is asked, without a port.
+pub fn host_name(registry: &str) -> &str {
+    let host = lazaret_registry::host_of(registry);
+    host.split_once(':').map_or(host, |(name, _)| name)
 }
 
 /// Serves as a proxy until `stop` ends.
@@ -102,7 +103,7 @@ fn connect(
     }
     let target = request.uri().authority().map(|target| (target.host().to_owned(), target.port_u16()));
     let registry = target.as_ref().and_then(|(host, port)| {
-        let named = |name: &&String| host_of(name).split(':').next() == Some(host.as_str());
+        let named = |name: &&String| host_name(name) == host;
         gate.upstreams.names().iter().find(named).filter(|_| matches!(port, Some(443) | None))
     });
     let (Some((host, _)), Some(registry)) = (target, registry) else {

@@ -7,27 +7,32 @@ use sha2::Digest as _;
 // A handful exist at a time.
 #[allow(clippy::large_enum_variant)]
 #[derive(Clone)]
-pub(crate) enum Hasher {
+pub enum Hasher {
+    /// SHA-256.
     Sha256(sha2::Sha256),
+    /// SHA-512.
     Sha512(sha2::Sha512),
 }
 
 impl Hasher {
-    pub(crate) fn new(algorithm: Algorithm) -> Self {
+    /// For a digest of this algorithm.
+    pub fn new(algorithm: Algorithm) -> Self {
         match algorithm {
             Algorithm::Sha256 => Self::Sha256(sha2::Sha256::new()),
             Algorithm::Sha512 => Self::Sha512(sha2::Sha512::new()),
         }
     }
 
-    pub(crate) fn update(&mut self, bytes: &[u8]) {
+    /// The next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::Sha256(h) => h.update(bytes),
             Self::Sha512(h) => h.update(bytes),
         }
     }
 
-    pub(crate) fn finish(self) -> Digest {
+    /// The digest of all of them.
+    pub fn finish(self) -> Digest {
         match self {
             Self::Sha256(h) => Digest::sha256(&h.finalize().into()),
             Self::Sha512(h) => Digest::sha512(&h.finalize().into()),

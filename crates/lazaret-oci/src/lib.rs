@@ -17,7 +17,7 @@ mod tar;
 
 pub use codec::Compression;
 pub use config::{ConfigError, ParsedConfig};
-pub use hash::digest_of;
+pub use hash::{Hasher, digest_of};
 pub use layer::{LayerRead, LayerSink, Owner, Piece, WINDOW_OVERLAP, read_layer};
 pub use manifest::{
     DOCKER_LIST, DOCKER_MANIFEST, Descriptor, Document, Index, Manifest, ManifestError, OCI_INDEX,

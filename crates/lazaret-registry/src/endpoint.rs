@@ -19,7 +19,7 @@ pub(crate) enum Transport {
 }
 
 /// The host that serves a registry name.
-pub(crate) fn host_of(registry: &str) -> &str {
+pub fn host_of(registry: &str) -> &str {
     if registry == "docker.io" { HUB_HOST } else { registry }
 }
 

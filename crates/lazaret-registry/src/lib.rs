@@ -27,6 +27,7 @@ mod tls;
 
 pub use blob::BlobStream;
 pub use client::Client;
+pub use endpoint::host_of;
 pub use environment::Environment;
 pub use error::RegistryError;
 pub use manifest::{List, Manifest};

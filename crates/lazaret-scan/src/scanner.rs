@@ -11,12 +11,12 @@ use lazaret_model::{
 use lazaret_oci::{Resolved, ResolvedImage};
 use lazaret_registry::{Client, ClientOptions};
 use lazaret_store::Store;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::mpsc;
 
 use crate::conclude::worst;
 use crate::layers::{Layers, ReadLayers};
 use crate::source::{Asker, Source};
-use crate::worker::{JudgeAnswer, WorkerConfig, WorkerPlace};
+use crate::worker::{JudgeAnswer, WorkerConfig, WorkerPlace, Workers};
 use crate::{Listener, Progress, ScanError};
 
 /// How often the judge may ask for contents that were not kept.
@@ -37,6 +37,8 @@ pub struct Settings {
     pub registry: ClientOptions,
     /// Where facts and verdicts are kept; nowhere where None.
     pub store: Option<String>,
+    /// How many images are read at the same time, each by a worker of its own.
+    pub at_once: usize,
 }
 
 /// Scans images: holds the store, the registry client and, once it is needed, the worker.
@@ -44,12 +46,10 @@ pub struct Scanner {
     settings: Settings,
     client: Client,
     store: Option<Store>,
-    workers: WorkerPlace,
+    workers: Workers,
     rules: RulesVersion,
     analyzers: String,
     listener: Listener,
-    // One image at a time: the worker holds what belongs to one.
-    turn: Mutex<()>,
 }
 
 impl Scanner {
@@ -72,7 +72,8 @@ impl Scanner {
                 hears(Progress::Read(bytes));
             }
         });
-        let workers = WorkerPlace::new(settings.program.clone(), settings.worker.clone(), progress);
+        let workers =
+            Workers::new(settings.program.clone(), settings.worker.clone(), settings.at_once, progress);
         Ok(Self {
             settings,
             client,
@@ -81,7 +82,6 @@ impl Scanner {
             rules,
             analyzers: format!("{FACTS_VERSION} {}", lazaret_detect::Examiner::new().version()),
             listener,
-            turn: Mutex::new(()),
         })
     }
 
@@ -129,7 +129,6 @@ impl Scanner {
         reference: &ImageRef,
         launch: Option<&Launch>,
     ) -> Result<Vec<Report>, ScanError> {
-        let _turn = self.turn.lock().await;
         let begin = Instant::now();
         let (source, resolved) =
             Source::open(reference, &self.settings.platforms, &self.settings.budget, asker).await?;
@@ -137,7 +136,6 @@ impl Scanner {
         for one in resolved {
             reports.push(self.one(reference, &source, one, begin, launch).await?);
         }
-        self.workers.forget().await;
         Ok(reports)
     }
 
@@ -166,9 +164,9 @@ impl Scanner {
     /// # Errors
     /// A worker that cannot be started, or that dies.
     pub async fn judge_plan(&self, plan: &Plan, name: &str, origin: &str) -> Result<Vec<Report>, ScanError> {
-        let _turn = self.turn.lock().await;
         let begin = Instant::now();
-        let worker = self.workers.get().await?;
+        let place = self.workers.take().await?;
+        let worker = place.get().await?;
         let judged = worker.plan(plan, name).await?;
         let report = |(part, image): (String, ImageReport)| Report {
             requested: if part == name { part } else { format!("{name}: {part}") },
@@ -213,13 +211,14 @@ impl Scanner {
                 ..report
             });
         }
+        let workers = self.workers.take().await?;
         let mut known = ReadLayers::default();
         let mut judged = Vec::with_capacity(images.len());
         let mut complete = gaps.is_empty();
         for mut image in images {
             // What is wrong with the index concerns each of its images.
             image.gaps.extend(gaps.iter().cloned());
-            let (report, whole) = self.image(source, image, &mut known, launch).await?;
+            let (report, whole) = self.image(source, &workers, image, &mut known, launch).await?;
             judged.push(report);
             complete &= whole;
         }
@@ -231,7 +230,7 @@ impl Scanner {
         // Without a folder of the user's there is nothing to say, and no worker need be asked.
         let rule_packs = match self.settings.worker.rules.is_empty() {
             true => Vec::new(),
-            false => self.workers.get().await?.packs().to_vec(),
+            false => workers.get().await?.packs().to_vec(),
         };
         let report = Report {
             requested: reference.to_string(),
@@ -256,6 +255,7 @@ impl Scanner {
     async fn image(
         &self,
         source: &Source,
+        workers: &WorkerPlace,
         resolved: ResolvedImage,
         known: &mut ReadLayers,
         launch: Option<&Launch>,
@@ -264,7 +264,7 @@ impl Scanner {
         let deadline = Instant::now() + Duration::from_secs(self.settings.budget.seconds);
         let mut layers = Layers {
             source,
-            workers: &self.workers,
+            workers,
             store: self.store.as_ref(),
             analyzers: &self.analyzers,
             byte_rules: &self.rules.bytes,
@@ -288,7 +288,7 @@ impl Scanner {
         let mut report = None;
         let mut contents = read.contents;
         for round in 1..=ROUNDS {
-            let worker = self.workers.get().await?;
+            let worker = workers.get().await?;
             let answer = worker
                 .judge(&image, read.inputs.clone(), gaps.clone(), &contents, round == ROUNDS, launch)
                 .await?;

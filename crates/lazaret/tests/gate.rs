@@ -6,6 +6,8 @@ mod served;
 mod support;
 
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
@@ -17,6 +19,8 @@ use served::field::registry::{Access, Registry};
 use support::{MARKER, PROGRAM, Place};
 
 const CLEAN: &str = "FILE /etc/os-release\n    ID=debian\nLAYER COPY app /app # buildkit\nELF /app 0755\n    x\nENTRYPOINT [\"/app\"]\n";
+
+const KIND: &str = "application/vnd.oci.image.manifest.v1+json";
 
 fn bad() -> String {
     format!(
@@ -370,7 +374,7 @@ fn the_pull_section_of_the_specification_holds() {
         let (status, got, headers) = ask("GET", &address, &[]);
         assert_eq!((status, &got), (200, &bytes), "{reference}");
         assert_eq!(header(&headers, "docker-content-digest"), digest);
-        assert_eq!(header(&headers, "content-type"), "application/vnd.oci.image.manifest.v1+json");
+        assert_eq!(header(&headers, "content-type"), KIND);
         let (status, got, headers) = ask("HEAD", &address, &[]);
         assert_eq!((status, got.len()), (200, 0));
         assert_eq!(header(&headers, "content-length"), bytes.len().to_string());
@@ -501,4 +505,45 @@ fn an_audit_log_that_cannot_be_written_lets_nothing_in() {
     let gate = field.gate(&["--audit-log", "/dev/full"]);
     let (status, said, _) = get(&format!("http://{}/v2/team/good/manifests/1", gate.host));
     assert_eq!(status, 503, "{said}");
+}
+
+#[test]
+fn a_fault_that_passes_refuses_an_image_only_while_it_lasts() {
+    let place = Place::new();
+    let layout = place.recipe("good", CLEAN);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let faulty = Arc::new(AtomicBool::new(true));
+    let (answers, broken) = (layout.clone(), Arc::clone(&faulty));
+    let fake = runtime.block_on(Fake::start(move |request, _| {
+        match broken.load(Ordering::Relaxed) && request.path.contains("/blobs/") {
+            true => Reply::new(500, "{}"),
+            false => served::answer(&answers, request),
+        }
+    }));
+    let gate = start_gate(&place, &fake.host, &[]);
+    let address = format!("http://{}/v2/team/good/manifests/1", gate.host);
+    assert_ne!(get(&address).0, 200);
+    faulty.store(false, Ordering::Relaxed);
+    served::until("the image to be judged again", || (get(&address).0 == 200).then_some(()));
+}
+
+#[test]
+fn an_artifact_that_nobody_judges_does_not_bring_in_a_layer_of_a_refused_image() {
+    let field = Field::new(Access::Open, None);
+    let gate = field.gate(&[]);
+    let layout = field.place.path("bad");
+    let digest = served::manifest_digest(&layout);
+    let manifest = std::fs::read(layout.join("blobs/sha256").join(&digest[7..])).unwrap();
+    let mut manifest: Value = serde_json::from_slice(&manifest).unwrap();
+    let layer = manifest["layers"][1]["digest"].as_str().unwrap().to_owned();
+    manifest["config"]["mediaType"] = "application/vnd.example.thing".into();
+    manifest["artifactType"] = "application/vnd.example.thing".into();
+    let bytes = serde_json::to_vec(&manifest).unwrap();
+    let put = field.registry.put_manifest("team/bad", "thing", KIND, &bytes);
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(put);
+    let base = format!("http://{}/v2/team/bad", gate.host);
+    assert_eq!(get(&format!("{base}/manifests/1")).0, 403);
+    assert_eq!(get(&format!("{base}/manifests/thing")).0, 200, "the list itself is no content");
+    let (status, said, _) = get(&format!("{base}/blobs/{layer}"));
+    assert_eq!((status, said["errors"][0]["code"].as_str()), (403, Some("DENIED")), "{said}");
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 /// Floor of each crate. A crate may depend on crates of lower floors only.
 const FLOORS: &[(&str, u8)] = &[
     ("lazaret-model", 0),
+    ("workspace-features", 0),
     ("lazaret-oci", 1),
     ("lazaret-report", 1),
     ("lazaret-recipe", 1),
@@ -34,6 +35,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("parse-dockerfile", &["lazaret-launch"]),
     ("reqwest", &["lazaret-registry"]),
     ("sqlx", &["lazaret-store"]),
+    ("object_store", &["lazaret-gate"]),
     ("seccompiler", &["lazaret-sandbox"]),
     ("landlock", &["lazaret-sandbox"]),
     ("clap", &["lazaret"]),

@@ -32,20 +32,24 @@ impl Shell<'_> {
         let inner = if reads { Input::default() } else { input.clone() };
         let line = test.first().map_or(1, line_of);
         let looped = Conditional { until, test, body, inner, piped };
+        self.rounds(line, !reads, |shell, first| shell.repeat_once(&looped, &mut feed, first, &mut whole));
+        whole
+    }
+
+    /// Rounds of a loop, until one says that no other follows. `settles`: where a round changes
+    /// nothing, the next one does the same.
+    fn rounds(&mut self, line: u32, settles: bool, mut once: impl FnMut(&mut Self, bool) -> bool) {
         let mut lap = Lap::new(self);
         self.open_frame(false);
         while lap.goes_on(self, line) {
-            let stand = (lap.is_watched() && !reads).then(|| self.stand());
-            let goes_on = self.repeat_once(&looped, &mut feed, lap.round == 1, &mut whole);
+            let stand = (settles && lap.is_watched()).then(|| self.stand());
+            let goes_on = once(self, lap.round == 1);
             self.join_left();
-            // Where a round changes nothing, the next one does the same.
-            let still = stand.is_some_and(|stand| self.stood_still(stand));
-            if !goes_on || still {
+            if !goes_on || stand.is_some_and(|stand| self.stood_still(stand)) {
                 break;
             }
         }
         self.close_frame();
-        whole
     }
 
     /// One round; whether another may follow.
@@ -119,18 +123,9 @@ impl Shell<'_> {
         if !start.raw.is_empty() {
             self.arithmetic(&start.raw, line);
         }
-        let mut lap = Lap::new(self);
-        self.open_frame(false);
-        while lap.goes_on(self, line) {
-            let stand = lap.is_watched().then(|| self.stand());
-            let goes_on = self.count_once([test, step], body, (input, piped), lap.round == 1, &mut whole);
-            self.join_left();
-            let still = stand.is_some_and(|stand| self.stood_still(stand));
-            if !goes_on || still {
-                break;
-            }
-        }
-        self.close_frame();
+        self.rounds(line, true, |shell, first| {
+            shell.count_once([test, step], body, (input, piped), first, &mut whole)
+        });
         whole
     }
 

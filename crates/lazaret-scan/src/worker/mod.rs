@@ -9,7 +9,7 @@ mod protocol;
 mod reading;
 mod serve;
 
-pub(crate) use place::WorkerPlace;
+pub(crate) use place::{WorkerPlace, Workers};
 pub(crate) use process::{JudgeAnswer, LayerAnswer, LayerInput, ReadRequest};
 pub use process::{WORKER_ARGUMENT, Worker, WorkerError};
 pub use protocol::{ReadWhat, WorkerConfig};

@@ -1,11 +1,80 @@
+use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as Lock, PoisonError};
 
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit, mpsc};
 
 use super::{Worker, WorkerConfig, WorkerError};
 
-/// The place of the worker: it is started when it is first needed, and another one after it died.
+/// The places of the workers: as many images at once, each with a worker of its own, because a
+/// worker holds what belongs to one image. Where one image follows another, one worker does both.
+pub(crate) struct Workers {
+    program: PathBuf,
+    config: WorkerConfig,
+    progress: mpsc::UnboundedSender<u64>,
+    turns: Semaphore,
+    /// One worker is kept for the next image; those besides end, and their memory with them.
+    idle: Lock<Option<WorkerPlace>>,
+}
+
+impl Workers {
+    /// Places for workers started from `program`; none starts before it is needed.
+    pub(crate) fn new(
+        program: PathBuf,
+        config: WorkerConfig,
+        at_once: usize,
+        progress: mpsc::UnboundedSender<u64>,
+    ) -> Self {
+        Self { program, config, progress, turns: Semaphore::new(at_once.max(1)), idle: Lock::default() }
+    }
+
+    /// A place for one image, waited for. It is given back when it is dropped.
+    ///
+    /// # Errors
+    /// Never while the scanner lives.
+    pub(crate) async fn take(&self) -> Result<Lease<'_>, WorkerError> {
+        let turn = self.turns.acquire().await.map_err(|e| WorkerError::Start(e.to_string()))?;
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let place = idle.unwrap_or_else(|| WorkerPlace {
+            program: self.program.clone(),
+            config: self.config.clone(),
+            progress: self.progress.clone(),
+            worker: Mutex::new(None),
+        });
+        Ok(Lease { place: Some(place), idle: &self.idle, _turn: turn })
+    }
+}
+
+/// A place that belongs to one image for a while.
+pub(crate) struct Lease<'a> {
+    place: Option<WorkerPlace>,
+    idle: &'a Lock<Option<WorkerPlace>>,
+    _turn: SemaphorePermit<'a>,
+}
+
+impl Deref for Lease<'_> {
+    type Target = WorkerPlace;
+
+    fn deref(&self) -> &WorkerPlace {
+        // It is taken out by `drop` alone.
+        self.place.as_ref().expect("a lease holds its place")
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        let Some(mut place) = self.place.take() else { return };
+        if let Some(worker) = place.worker.get_mut() {
+            worker.forget();
+        }
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.is_none() {
+            *idle = Some(place);
+        }
+    }
+}
+
+/// The place of a worker: it is started when it is first needed, and another one after it died.
 pub(crate) struct WorkerPlace {
     program: PathBuf,
     config: WorkerConfig,
@@ -14,11 +83,6 @@ pub(crate) struct WorkerPlace {
 }
 
 impl WorkerPlace {
-    /// An empty place for workers started from `program`.
-    pub(crate) fn new(program: PathBuf, config: WorkerConfig, progress: mpsc::UnboundedSender<u64>) -> Self {
-        Self { program, config, progress, worker: Mutex::new(None) }
-    }
-
     /// The worker; a new one, which holds nothing, where there is none or it is dead.
     ///
     /// # Errors
@@ -35,12 +99,5 @@ impl WorkerPlace {
         let worker = Arc::new(started);
         *place = Some(Arc::clone(&worker));
         Ok(worker)
-    }
-
-    /// Lets the worker drop what it holds of earlier images.
-    pub(crate) async fn forget(&self) {
-        if let Some(worker) = self.worker.lock().await.as_ref() {
-            worker.forget();
-        }
     }
 }

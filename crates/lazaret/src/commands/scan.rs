@@ -287,6 +287,7 @@ pub(super) fn settings(args: &Wanted<'_>, references: &[ImageRef]) -> Result<Set
         budget: budget(args.budget),
         platforms: args.source.platform.clone(),
         registry: registry(args.source, references)?,
+        at_once: 1,
         store: store(args.source.store.as_deref(), args.source.no_store)?,
         program: std::env::current_exe().context("the program's own file cannot be found")?,
     })

@@ -28,6 +28,7 @@ pub fn run(args: &SelftestArgs) -> Result<Exit> {
         platforms: Vec::new(),
         registry: ClientOptions::default(),
         store: None,
+        at_once: 1,
         program: std::env::current_exe()?,
     };
     let mut wrong = 0;

@@ -42,6 +42,7 @@ impl Images {
             platforms: Vec::new(),
             registry: ClientOptions::default(),
             store: None,
+            at_once: 1,
         };
         let scanner = runtime.block_on(Scanner::new(settings, Arc::new(|_| {})))?;
         Ok(Self { runtime, scanner })

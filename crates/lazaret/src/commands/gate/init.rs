@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use anyhow::Result;
-use lazaret_gate::{Authority, AuthorityError, CERTIFICATE, host_of};
+use lazaret_gate::{Authority, AuthorityError, CERTIFICATE, host_name};
 
 use crate::args::{GateEngine, GateInitArgs};
 use crate::exit::Exit;
@@ -14,7 +14,7 @@ pub fn run(args: &GateInitArgs) -> Result<Exit> {
     let text = match args.engine {
         GateEngine::Docker => {
             let place = super::authority_place(args.ca.as_ref())?;
-            let hosts: Vec<String> = args.upstreams.iter().map(|name| host(name)).collect();
+            let hosts: Vec<String> = args.upstreams.iter().map(|name| host_name(name).to_owned()).collect();
             let known = match Authority::open(&place) {
                 Ok(known) if hosts.iter().all(|host| known.hosts().contains(host)) => known,
                 Ok(_) | Err(AuthorityError::Missing(_)) => Authority::make(&place, &hosts)?,
@@ -28,10 +28,6 @@ pub fn run(args: &GateInitArgs) -> Result<Exit> {
     };
     crate::commands::print(&text)?;
     Ok(Exit::Allowed)
-}
-
-fn host(registry: &str) -> String {
-    host_of(registry).split(':').next().unwrap_or_default().to_owned()
 }
 
 /// dockerd falls back to Docker Hub when a mirror refuses, whatever the reason, and asks mirrors for

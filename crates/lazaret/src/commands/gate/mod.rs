@@ -49,6 +49,7 @@ fn serve(args: &GateServeArgs) -> Result<Exit> {
     // Clients' own credentials decide what they may see; the gate lends them none.
     scanning.registry.credential_files = CredentialFiles::Ignore;
     scanning.registry.login = None;
+    scanning.at_once = lazaret_gate::AT_ONCE;
     let mut upstreams = Vec::new();
     for upstream in &args.upstreams {
         match upstream.split_once('=') {
