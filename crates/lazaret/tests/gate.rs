@@ -538,6 +538,10 @@ fn an_artifact_that_nobody_judges_does_not_bring_in_a_layer_of_a_refused_image()
     let layer = manifest["layers"][1]["digest"].as_str().unwrap().to_owned();
     manifest["config"]["mediaType"] = "application/vnd.example.thing".into();
     manifest["artifactType"] = "application/vnd.example.thing".into();
+    // With layers of an image it would be judged as one.
+    for layer in manifest["layers"].as_array_mut().unwrap() {
+        layer["mediaType"] = "application/vnd.example.part".into();
+    }
     let bytes = serde_json::to_vec(&manifest).unwrap();
     let put = field.registry.put_manifest("team/bad", "thing", KIND, &bytes);
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(put);

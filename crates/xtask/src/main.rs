@@ -18,7 +18,9 @@ const USAGE: &str = "usage: cargo xtask VERB
   corpus NAME CHECKOUT OUT make labelled cases in OUT of a public suite's checkout (for `eval`)
   eval DIR…                judge labelled cases and print recall, false positives and time
   eval --lab               the same over the lab, against the committed baseline
-  bench [--runs N] [DIR…]  measure scans against the floor and against peers";
+  bench [--runs N] [DIR…]  measure scans against the floor and against peers
+  bench gate [--runs N] [DIR…]
+                           measure pulls through the gate against pulls from the registry";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         "corpus" if rest.len() == 1 => corpus::run(&rest),
         "corpus" => suites::run(&rest),
         "eval" => eval::run(&rest),
+        "bench" if rest.first().is_some_and(|what| what == "gate") => bench::gate::run(&rest[1..]),
         "bench" => bench::run(&rest),
         "floor" => bench::floor(&rest),
         _ => Err(anyhow::anyhow!("`{verb}` is no verb\n{USAGE}")),

@@ -2,6 +2,7 @@
 //! take and against what people use today, all in one run on the same images.
 
 mod floor;
+pub mod gate;
 mod images;
 mod measure;
 
@@ -18,23 +19,12 @@ const RUNS: usize = 5;
 
 /// Runs the benchmark over the layouts named, or over images made here from Debian packages.
 pub fn run(arguments: &[String]) -> Result<()> {
-    let mut runs = RUNS;
-    let mut layouts = Vec::new();
-    let mut arguments = arguments.iter();
-    while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "--runs" => runs = arguments.next().context("--runs needs a number")?.parse()?,
-            path => layouts.push(PathBuf::from(path)),
-        }
-    }
+    let (runs, mut layouts) = self::arguments(arguments, RUNS)?;
     if layouts.is_empty() {
         layouts = images::make()?;
     }
     let xtask = std::env::current_exe()?;
-    let program = xtask.with_file_name("lazaret");
-    if !program.exists() {
-        bail!("{} is not there: cargo build --release first", program.display());
-    }
+    let program = built_program()?;
     let work = tempfile::Builder::new().prefix("lazaret-bench-").tempdir()?;
     let rules = work.path().join("rules.yar");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../lazaret-detect/rules");
@@ -62,6 +52,29 @@ pub fn run(arguments: &[String]) -> Result<()> {
         "\nmedians of {runs} runs; wall time; RSS of the largest process; `x` is that peer's time over the scan's"
     );
     Ok(())
+}
+
+/// How often, and which layouts.
+fn arguments(given: &[String], runs: usize) -> Result<(usize, Vec<PathBuf>)> {
+    let mut runs = runs;
+    let mut layouts = Vec::new();
+    let mut given = given.iter();
+    while let Some(argument) = given.next() {
+        match argument.as_str() {
+            "--runs" => runs = given.next().context("--runs needs a number")?.parse()?,
+            path => layouts.push(PathBuf::from(path)),
+        }
+    }
+    Ok((runs.max(1), layouts))
+}
+
+/// The program, which lies beside this one.
+fn built_program() -> Result<PathBuf> {
+    let program = std::env::current_exe()?.with_file_name("lazaret");
+    if !program.exists() {
+        bail!("{} is not there: cargo build --release first", program.display());
+    }
+    Ok(program)
 }
 
 fn row(layout: &Path, program: &Path, xtask: &Path, work: &Path, rules: &Path, runs: usize) -> Result<()> {
