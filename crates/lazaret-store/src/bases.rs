@@ -1,10 +1,9 @@
 //! Bases that a person trusts, with the chains of their layers.
 
 use lazaret_model::{Digest, ImageReport, Report, TrustedBase};
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 
+use crate::engine::{Row, sql};
 use crate::reports::form;
 use crate::{Store, StoreError, codec};
 
@@ -16,19 +15,16 @@ impl Store {
     /// If the store cannot be written.
     pub async fn add_base(&self, base: &TrustedBase) -> Result<(), StoreError> {
         let chain: Vec<String> = base.diff_ids.iter().map(ToString::to_string).collect();
-        sqlx::query(
-            "INSERT OR IGNORE INTO bases (name, root, manifest, platform, diff_ids, recorded) \
-             VALUES (?, ?, ?, ?, ?, ?)",
-        )
+        sql("INSERT INTO bases (name, root, manifest, platform, diff_ids, recorded) \
+             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING")
         .bind(&base.name)
         .bind(base.root.to_string())
         .bind(base.manifest.to_string())
         .bind(base.platform.as_ref().map_or_else(String::new, ToString::to_string))
         .bind(chain.join(" "))
         .bind(&base.recorded)
-        .execute(&mut *self.connection().await)
-        .await
-        .map_err(|e| self.failed(e))?;
+        .run(&mut self.session().await?)
+        .await?;
         Ok(())
     }
 
@@ -38,14 +34,11 @@ impl Store {
     ///
     /// If the store cannot be read.
     pub async fn bases(&self) -> Result<Vec<TrustedBase>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT name, root, manifest, platform, diff_ids, recorded FROM bases \
-             ORDER BY name, recorded, root, platform, manifest",
-        )
-        .fetch_all(&mut *self.connection().await)
-        .await
-        .map_err(|e| self.failed(e))?;
-        rows.iter().map(|row| self.base(row)).collect()
+        let rows = sql("SELECT name, root, manifest, platform, diff_ids, recorded FROM bases \
+             ORDER BY name, recorded, root, platform, manifest")
+        .rows(&mut self.session().await?)
+        .await?;
+        rows.iter().map(base).collect()
     }
 
     /// The images with this digest, of the index or of a platform's manifest, that were judged with
@@ -56,16 +49,14 @@ impl Store {
     /// If the store cannot be read.
     pub async fn seen(&self, digest: &Digest) -> Result<Vec<TrustedBase>, StoreError> {
         let wanted = digest.to_string();
-        let found: Option<(Vec<u8>, i64)> = sqlx::query_as(
-            "SELECT body, stored_at FROM reports WHERE form = ?1 AND \
-             (root = ?2 OR root IN (SELECT root FROM images WHERE manifest = ?2)) ORDER BY id DESC LIMIT 1",
-        )
+        let found = sql("SELECT body, stored_at FROM reports WHERE form = $1 AND \
+             (root = $2 OR root IN (SELECT root FROM images WHERE manifest = $2)) ORDER BY id DESC LIMIT 1")
         .bind(form())
-        .bind(&wanted)
-        .fetch_optional(&mut *self.connection().await)
-        .await
-        .map_err(|e| self.failed(e))?;
-        let Some((body, at)) = found else { return Ok(Vec::new()) };
+        .bind(wanted)
+        .first(&mut self.session().await?)
+        .await?;
+        let Some(row) = found else { return Ok(Vec::new()) };
+        let (body, at): (Vec<u8>, i64) = (row.get(0)?, row.get(1)?);
         let Some(report) = codec::from_named::<Report>(&body) else { return Ok(Vec::new()) };
         let recorded = OffsetDateTime::from_unix_timestamp(at).map(|time| time.date().to_string());
         let recorded = recorded.unwrap_or_default();
@@ -97,29 +88,21 @@ impl Store {
     ///
     /// If the store cannot be written.
     pub async fn remove_base(&self, name: &str) -> Result<u64, StoreError> {
-        sqlx::query("DELETE FROM bases WHERE name = ?")
-            .bind(name)
-            .execute(&mut *self.connection().await)
-            .await
-            .map(|done| done.rows_affected())
-            .map_err(|e| self.failed(e))
+        sql("DELETE FROM bases WHERE name = $1").bind(name).run(&mut self.session().await?).await
     }
+}
 
-    fn base(&self, row: &SqliteRow) -> Result<TrustedBase, StoreError> {
-        let damaged = || StoreError::Damaged {
-            path: self.path.clone(),
-            reason: "a row of the bases has a digest that is none".to_owned(),
-        };
-        let digest = |text: &str| text.parse::<Digest>().map_err(|_| damaged());
-        let chain: String = row.get(4);
-        let platform: String = row.get(3);
-        Ok(TrustedBase {
-            name: row.get(0),
-            root: digest(&row.get::<String, _>(1))?,
-            manifest: digest(&row.get::<String, _>(2))?,
-            platform: platform.parse().ok(),
-            diff_ids: chain.split(' ').map(digest).collect::<Result<_, _>>()?,
-            recorded: row.get(5),
-        })
-    }
+fn base(row: &Row) -> Result<TrustedBase, StoreError> {
+    let chain: String = row.get(4)?;
+    let platform: String = row.get(3)?;
+    let digest =
+        |text: &str| text.parse::<Digest>().map_err(|_| row.damaged("a base has a digest that is none"));
+    Ok(TrustedBase {
+        name: row.get(0)?,
+        root: row.digest(1)?,
+        manifest: row.digest(2)?,
+        platform: platform.parse().ok(),
+        diff_ids: chain.split(' ').map(digest).collect::<Result<_, _>>()?,
+        recorded: row.get(5)?,
+    })
 }

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lazaret_model::ContentId;
-use sqlx::sqlite::{Sqlite, SqliteConnection};
-use sqlx::{QueryBuilder, Row};
-
+use crate::engine::{Connected, Turn, Work, sql};
 use crate::{Store, StoreError, codec, store};
+use lazaret_model::ContentId;
 
-/// Variables in one statement; SQLite allows more, and a plan for each length is not worth it.
+/// Names in one statement; both engines allow more.
 const AT_ONCE: usize = 500;
+
+/// Contents in one statement.
+const STORED_AT_ONCE: usize = 100;
 
 /// Seconds within which a second use is not written down: a scan that only reads shall not wait
 /// for the disk.
@@ -33,18 +34,9 @@ impl Store {
         let mut found = BTreeMap::new();
         let mut stale = Vec::new();
         let before = store::now() - FRESH;
-        let mut connection = self.connection().await;
+        let mut session = self.session().await?;
         for some in wanted.chunks(AT_ONCE) {
-            let mut query =
-                QueryBuilder::<Sqlite>::new("SELECT id, used_at, data FROM contents WHERE id IN (");
-            let mut ids = query.separated(", ");
-            for id in some {
-                ids.push_bind(id.0.to_vec());
-            }
-            query.push(")");
-            for row in query.build().fetch_all(&mut *connection).await.map_err(|e| self.failed(e))? {
-                let (name, used_at, data): (Vec<u8>, i64, Vec<u8>) = (row.get(0), row.get(1), row.get(2));
-                let Ok(id) = <[u8; 32]>::try_from(name).map(ContentId) else { continue };
+            for (id, used_at, data) in stored(&mut session, some.iter().copied()).await? {
                 let Some(bytes) = codec::unpack(&data).filter(|bytes| is_named(bytes, id)) else { continue };
                 if used_at < before {
                     stale.push(id);
@@ -52,8 +44,14 @@ impl Store {
                 found.insert(id, Arc::from(bytes));
             }
         }
-        for some in stale.chunks(AT_ONCE) {
-            touch(&mut connection, some).await.map_err(|e| self.failed(e))?;
+        drop(session);
+        if !stale.is_empty() {
+            let mut session = self.writer().await?;
+            let mut work = session.begin(Turn::Layers).await?;
+            for some in stale.chunks(AT_ONCE) {
+                touch(&mut work, some).await?;
+            }
+            work.commit().await?;
         }
         Ok(found)
     }
@@ -64,7 +62,7 @@ impl Store {
     ///
     /// If the store cannot be read.
     pub async fn content_bytes(&self) -> Result<u64, StoreError> {
-        let bytes = total(&mut *self.connection().await).await.map_err(|e| self.failed(e))?;
+        let bytes = total(&mut self.session().await?).await?;
         Ok(u64::try_from(bytes).unwrap_or(0))
     }
 }
@@ -73,93 +71,119 @@ fn is_named(bytes: &[u8], id: ContentId) -> bool {
     *blake3::hash(bytes).as_bytes() == id.0
 }
 
-/// Checks and compresses. The contents come from the worker that read hostile bytes: a name that
-/// is not the hash would put one image's content under another's.
+/// Rows with these names: name, last use, stored form.
+async fn stored(
+    on: &mut impl Connected,
+    ids: impl Iterator<Item = ContentId>,
+) -> Result<Vec<(ContentId, i64, Vec<u8>)>, StoreError> {
+    let mut query = sql("SELECT id, used_at, data FROM contents WHERE id IN (");
+    query.list(ids.map(|id| id.0.to_vec())).push(")");
+    let mut found = Vec::new();
+    for row in query.rows(on).await? {
+        if let Ok(id) = <[u8; 32]>::try_from(row.get::<Vec<u8>>(0)?) {
+            found.push((ContentId(id), row.get(1)?, row.get(2)?));
+        }
+    }
+    Ok(found)
+}
+
+/// Checks and compresses, each once. The contents come from the worker that read hostile bytes: a
+/// name that is not the hash would put one image's content under another's.
 pub(crate) fn prepare(contents: &[(ContentId, Vec<u8>)]) -> Result<Vec<Packed>, StoreError> {
-    contents
-        .iter()
-        .map(|(id, bytes)| {
-            if !is_named(bytes, *id) {
-                return Err(StoreError::Content(*id));
-            }
-            Ok(Packed { id: *id, data: codec::pack(bytes)? })
-        })
-        .collect()
+    let mut packed = BTreeMap::new();
+    for (id, bytes) in contents {
+        if !is_named(bytes, *id) {
+            return Err(StoreError::Content(*id));
+        }
+        packed.insert(id.0, Packed { id: *id, data: codec::pack(bytes)? });
+    }
+    Ok(packed.into_values().collect())
 }
 
 pub(crate) async fn insert(
-    connection: &mut SqliteConnection,
-    contents: Vec<Packed>,
+    work: &mut Work<'_>,
+    mut contents: Vec<Packed>,
     now: i64,
-) -> Result<(), sqlx::Error> {
-    for content in contents {
-        // One that is damaged is replaced with what was read now. The triggers see no removal in
-        // a replacement, so this one is an update where the row is there.
-        let stored = i64::try_from(content.data.len()).unwrap_or(i64::MAX);
-        let done = sqlx::query("UPDATE contents SET used_at = ?2 WHERE id = ?1 AND data = ?3")
-            .bind(content.id.0.to_vec())
-            .bind(now)
-            .bind(&content.data)
-            .execute(&mut *connection)
-            .await?;
-        if done.rows_affected() == 1 {
+) -> Result<(), StoreError> {
+    while !contents.is_empty() {
+        let mut some = contents.split_off(contents.len().saturating_sub(STORED_AT_ONCE));
+        let there: BTreeMap<_, _> = stored(work, some.iter().map(|content| content.id))
+            .await?
+            .into_iter()
+            .map(|(id, used_at, data)| (id.0, (used_at, data)))
+            .collect();
+        let (mut stale, mut damaged) = (Vec::new(), Vec::new());
+        some.retain(|content| match there.get(&content.id.0) {
+            Some((used_at, data)) if *data == content.data => {
+                if *used_at < now - FRESH {
+                    stale.push(content.id);
+                }
+                false
+            }
+            // It is replaced with what was read now: the triggers count what goes and what comes.
+            Some(_) => {
+                damaged.push(content.id);
+                true
+            }
+            None => true,
+        });
+        touch(work, &stale).await?;
+        if !damaged.is_empty() {
+            let mut query = sql("DELETE FROM contents WHERE id IN (");
+            query.list(damaged.iter().map(|id| id.0.to_vec())).push(")");
+            query.run(work).await?;
+        }
+        if some.is_empty() {
             continue;
         }
-        sqlx::query("DELETE FROM contents WHERE id = ?")
-            .bind(content.id.0.to_vec())
-            .execute(&mut *connection)
-            .await?;
-        sqlx::query("INSERT INTO contents (id, stored, used_at, data) VALUES (?, ?, ?, ?)")
-            .bind(content.id.0.to_vec())
-            .bind(stored)
-            .bind(now)
-            .bind(content.data)
-            .execute(&mut *connection)
-            .await?;
+        let mut query = sql("INSERT INTO contents (id, stored, used_at, data) VALUES ");
+        for (at, content) in some.into_iter().enumerate() {
+            let stored = i64::try_from(content.data.len()).unwrap_or(i64::MAX);
+            query.push(if at == 0 { "(" } else { ", (" }).value(content.id.0.to_vec()).push(", ");
+            query.value(stored).push(", ").value(now).push(", ").value(content.data).push(")");
+        }
+        query.run(work).await?;
     }
     Ok(())
 }
 
 /// Removes the least recently used until a tenth of the budget is free, so that not every layer
 /// has to make room.
-pub(crate) async fn evict(connection: &mut SqliteConnection, budget: u64) -> Result<(), sqlx::Error> {
+pub(crate) async fn evict(work: &mut Work<'_>, budget: u64) -> Result<(), StoreError> {
     let budget = i64::try_from(budget).unwrap_or(i64::MAX);
-    if total(connection).await? <= budget {
+    if total(work).await? <= budget {
         return Ok(());
     }
     let room = budget - budget / 10;
     loop {
-        let over = total(connection).await? - room;
+        let over = total(work).await? - room;
         if over <= 0 {
             return Ok(());
         }
         // As many of the oldest as make up what is over, at most a thousand at a time.
-        let gone = sqlx::query(
-            "DELETE FROM contents WHERE rowid IN (SELECT row FROM (SELECT rowid AS row, \
-             sum(stored) OVER (ORDER BY used_at, rowid ROWS UNBOUNDED PRECEDING) - stored AS before \
-             FROM (SELECT rowid, used_at, stored FROM contents ORDER BY used_at, rowid LIMIT 1000)) WHERE before < ?)",
-        )
+        let gone = sql("DELETE FROM contents WHERE id IN (SELECT id FROM (SELECT id, \
+             sum(stored) OVER (ORDER BY used_at, id ROWS UNBOUNDED PRECEDING) - stored AS before \
+             FROM (SELECT id, used_at, stored FROM contents ORDER BY used_at, id LIMIT 1000) AS oldest) \
+             AS summed WHERE before < $1)")
         .bind(over)
-        .execute(&mut *connection)
+        .run(work)
         .await?;
-        if gone.rows_affected() == 0 {
+        if gone == 0 {
             return Ok(());
         }
     }
 }
 
-async fn total(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar("SELECT value FROM totals WHERE name = 'contents'").fetch_one(connection).await
+async fn total(on: &mut impl Connected) -> Result<i64, StoreError> {
+    let row = sql("SELECT value FROM totals WHERE name = 'contents'").first(on).await?;
+    row.map_or(Ok(0), |row| row.get(0))
 }
 
-async fn touch(connection: &mut SqliteConnection, ids: &[ContentId]) -> Result<(), sqlx::Error> {
-    let mut query = QueryBuilder::<Sqlite>::new("UPDATE contents SET used_at = ");
-    query.push_bind(store::now());
-    query.push(" WHERE id IN (");
-    let mut list = query.separated(", ");
-    for id in ids {
-        list.push_bind(id.0.to_vec());
+async fn touch(work: &mut Work<'_>, ids: &[ContentId]) -> Result<(), StoreError> {
+    if ids.is_empty() {
+        return Ok(());
     }
-    query.push(")");
-    query.build().execute(connection).await.map(drop)
+    let mut query = sql("UPDATE contents SET used_at = ");
+    query.value(store::now()).push(" WHERE id IN (").list(ids.iter().map(|id| id.0.to_vec())).push(")");
+    query.run(work).await.map(drop)
 }

@@ -1,5 +1,4 @@
 use std::io;
-use std::path::PathBuf;
 
 use lazaret_model::{ContentId, Digest};
 
@@ -7,60 +6,74 @@ use lazaret_model::{ContentId, Digest};
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// An address of an engine that is not here.
-    #[error("`{0}` names no store: expected a path or sqlite:PATH")]
+    #[error("`{0}` names no store: expected a path, sqlite:PATH or postgres://USER@HOST/DATABASE")]
     Address(String),
     /// The directory or the file cannot be made or opened.
-    #[error("the store {} cannot be opened: {source}; choose another with --store", path.display())]
+    #[error("the store {store} cannot be opened: {source}; choose another with --store")]
     Open {
         /// Which.
-        path: PathBuf,
+        store: String,
         /// Why.
         source: io::Error,
     },
-    /// SQLite could not open it or may not write to it.
-    #[error("the store {} cannot be written: {reason}; choose another with --store", path.display())]
+    /// The server does not answer, or lets nobody in.
+    #[error(
+        "the store {store} cannot be reached: {reason}; check the address, the password and whether the server runs"
+    )]
+    Unreachable {
+        /// Which, without the password.
+        store: String,
+        /// Why.
+        reason: String,
+    },
+    /// The engine could not open it or may not write to it.
+    #[error("the store {store} cannot be written: {reason}; choose another with --store")]
     NotWritable {
         /// Which.
-        path: PathBuf,
-        /// What SQLite says.
+        store: String,
+        /// What the engine says.
         reason: String,
     },
     /// The file is no store, or it is damaged.
-    #[error("the store {} is damaged or no store of Lazaret ({reason}); move it away, it will be made again", path.display())]
+    #[error(
+        "the store {store} is damaged or no store of Lazaret ({reason}); move it away, and it will be made again"
+    )]
     Damaged {
         /// Which.
-        path: PathBuf,
+        store: String,
         /// What is wrong.
         reason: String,
     },
     /// A later program made it.
-    #[error("the store {} was made by a newer Lazaret (its form is {found}, this program knows {known}); update, or choose another with --store", path.display())]
+    #[error(
+        "the store {store} was made by a newer Lazaret (its form is {found}, this program knows {known}); update, or choose another with --store"
+    )]
     Newer {
         /// Which.
-        path: PathBuf,
+        store: String,
         /// Its version.
         found: i64,
         /// Ours.
         known: i64,
     },
     /// The disk is full.
-    #[error("the disk of the store {} is full; nothing of this layer or report was stored", path.display())]
+    #[error("the disk of the store {store} is full; nothing of this layer or report was stored")]
     Full {
         /// Which.
-        path: PathBuf,
+        store: String,
     },
     /// Another process holds it for longer than we wait.
-    #[error("the store {} is held by another process; try again, or choose another with --store", path.display())]
+    #[error("the store {store} is held by another process; try again, or choose another with --store")]
     Busy {
         /// Which.
-        path: PathBuf,
+        store: String,
     },
-    /// Anything else that SQLite reports.
-    #[error("the store {} failed: {reason}", path.display())]
+    /// Anything else that the engine reports.
+    #[error("the store {store} failed: {reason}")]
     Failed {
         /// Which.
-        path: PathBuf,
-        /// What SQLite says.
+        store: String,
+        /// What the engine says.
         reason: String,
     },
     /// A layer that was not read to its end, or is another one than was said.
@@ -85,31 +98,66 @@ pub enum StoreError {
 }
 
 /// Primary result codes of SQLite (sqlite.org/rescode.html).
-const BUSY: i32 = 5;
-const LOCKED: i32 = 6;
-const READONLY: i32 = 8;
-const CORRUPT: i32 = 11;
-const FULL: i32 = 13;
-const CANTOPEN: i32 = 14;
-const NOTADB: i32 = 26;
+mod sqlite {
+    pub(super) const BUSY: i32 = 5;
+    pub(super) const LOCKED: i32 = 6;
+    pub(super) const READONLY: i32 = 8;
+    pub(super) const CORRUPT: i32 = 11;
+    pub(super) const FULL: i32 = 13;
+    pub(super) const CANTOPEN: i32 = 14;
+    pub(super) const NOTADB: i32 = 26;
+}
 
 impl StoreError {
-    /// Sorts what SQLite reports about the store at `path`.
-    pub(crate) fn sqlite(path: &std::path::Path, error: &sqlx::Error) -> Self {
-        let path = path.to_owned();
-        let (code, reason) = match error {
-            sqlx::Error::Database(error) => (
-                error.code().and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff),
-                error.message().to_owned(),
-            ),
-            other => (None, other.to_string()),
-        };
+    /// Sorts what an engine reports about a store, which is named without its password.
+    pub(crate) fn of(store: &str, error: &sqlx::Error) -> Self {
+        let store = store.to_owned();
+        match error {
+            sqlx::Error::Database(error) => {
+                let reason = error.message().to_owned();
+                let code = error.code().unwrap_or_default();
+                if error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some() {
+                    return Self::postgres(store, &code, reason);
+                }
+                Self::sqlite(store, code.parse::<i32>().ok().map(|code| code & 0xff), reason)
+            }
+            sqlx::Error::PoolTimedOut => {
+                Self::Unreachable { store, reason: "no connection was to be had in time".to_owned() }
+            }
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolClosed => {
+                Self::Unreachable { store, reason: error.to_string() }
+            }
+            other => Self::Failed { store, reason: other.to_string() },
+        }
+    }
+
+    fn sqlite(store: String, code: Option<i32>, reason: String) -> Self {
+        use sqlite::{BUSY, CANTOPEN, CORRUPT, FULL, LOCKED, NOTADB, READONLY};
         match code {
-            Some(BUSY | LOCKED) => Self::Busy { path },
-            Some(READONLY | CANTOPEN) => Self::NotWritable { path, reason },
-            Some(CORRUPT | NOTADB) => Self::Damaged { path, reason },
-            Some(FULL) => Self::Full { path },
-            _ => Self::Failed { path, reason },
+            Some(BUSY | LOCKED) => Self::Busy { store },
+            Some(READONLY | CANTOPEN) => Self::NotWritable { store, reason },
+            Some(CORRUPT | NOTADB) => Self::Damaged { store, reason },
+            Some(FULL) => Self::Full { store },
+            _ => Self::Failed { store, reason },
+        }
+    }
+
+    /// By the classes of PostgreSQL's error codes (its manual, appendix A).
+    fn postgres(store: String, code: &str, reason: String) -> Self {
+        match code {
+            "53100" => Self::Full { store },
+            // Read-only, or without the right.
+            "25006" | "42501" => Self::NotWritable { store, reason },
+            // A lock that was not to be had, a deadlock, a transaction that lost to another.
+            "55P03" | "40P01" | "40001" => Self::Busy { store },
+            // A table that Lazaret made and that is gone, or a damaged file.
+            "42P01" | "42703" => Self::Damaged { store, reason },
+            _ if code.starts_with("XX") => Self::Damaged { store, reason },
+            // Connections: refused, wrong user or password, no such database, too many, shut down.
+            _ if ["08", "28", "3D", "53", "57"].iter().any(|class| code.starts_with(class)) => {
+                Self::Unreachable { store, reason }
+            }
+            _ => Self::Failed { store, reason },
         }
     }
 

@@ -1,9 +1,8 @@
 //! The images that were seen, for `lazaret images`.
 
 use lazaret_model::{Digest, ImageReport, Outcome, Report};
-use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
-use sqlx::{QueryBuilder, Row};
 
+use crate::engine::{Row, Work, indexed, sql};
 use crate::{Store, StoreError, indicators};
 
 /// Which images are asked for. The default asks for all.
@@ -48,9 +47,6 @@ pub struct ImageRow {
     pub scanned_at: i64,
 }
 
-const COLUMNS: &str = "repository, tag, root, manifest, platform, outcome, why, findings, layers, compressed, \
-     uncompressed, rules_version, scanned_at";
-
 impl Store {
     /// Images that were seen, the latest first.
     ///
@@ -58,48 +54,42 @@ impl Store {
     ///
     /// If the store cannot be read.
     pub async fn images(&self, filter: &ImageFilter) -> Result<Vec<ImageRow>, StoreError> {
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT ");
-        query.push(COLUMNS).push(" FROM images WHERE 1");
-        if let Some(text) = &filter.repository {
-            query.push(" AND instr(repository, ").push_bind(text).push(") > 0");
+        let mut query = sql(
+            "SELECT repository, tag, root, manifest, platform, outcome, why, findings, layers, compressed, \
+             uncompressed, rules_version, scanned_at FROM images WHERE TRUE",
+        );
+        if let Some(text) = filter.repository.as_deref().filter(|text| !text.is_empty()) {
+            // The one test for a part of a text that both engines have, and that takes it literally.
+            query.push(" AND replace(repository, ").value(text).push(", '') <> repository");
         }
         if let Some(outcome) = filter.outcome {
-            query.push(" AND outcome = ").push_bind(outcome.word());
+            query.push(" AND outcome = ").value(outcome.word());
         }
         query.push(" ORDER BY scanned_at DESC, id DESC");
         if let Some(limit) = filter.limit {
-            query.push(" LIMIT ").push_bind(i64::from(limit));
+            query.push(" LIMIT ").value(i64::from(limit));
         }
-        let rows =
-            query.build().fetch_all(&mut *self.connection().await).await.map_err(|e| self.failed(e))?;
-        rows.iter().map(|row| self.image_row(row)).collect()
+        query.rows(&mut self.session().await?).await?.iter().map(image_row).collect()
     }
+}
 
-    fn image_row(&self, row: &SqliteRow) -> Result<ImageRow, StoreError> {
-        let damaged = |what: &str| StoreError::Damaged {
-            path: self.path.clone(),
-            reason: format!("a row of the images has a {what} that is none"),
-        };
-        let digest = |at: usize| row.get::<String, _>(at).parse::<Digest>().map_err(|_| damaged("digest"));
-        let count = |at: usize| u64::try_from(row.get::<i64, _>(at)).unwrap_or(0);
-        let text = |at: usize| Some(row.get::<String, _>(at)).filter(|text| !text.is_empty());
-        let word: String = row.get(5);
-        Ok(ImageRow {
-            repository: row.get(0),
-            tag: text(1),
-            root: digest(2)?,
-            manifest: digest(3)?,
-            platform: text(4),
-            outcome: outcome(&word).ok_or_else(|| damaged("verdict"))?,
-            why: row.get(6),
-            findings: count(7),
-            layers: count(8),
-            compressed: count(9),
-            uncompressed: count(10),
-            rules_version: row.get(11),
-            scanned_at: row.get(12),
-        })
-    }
+fn image_row(row: &Row) -> Result<ImageRow, StoreError> {
+    let word: String = row.get(5)?;
+    Ok(ImageRow {
+        repository: row.get(0)?,
+        tag: row.some(1)?,
+        root: row.digest(2)?,
+        manifest: row.digest(3)?,
+        platform: row.some(4)?,
+        outcome: outcome(&word).ok_or_else(|| row.damaged("an image has a verdict that is none"))?,
+        why: row.get(6)?,
+        findings: row.count(7)?,
+        layers: row.count(8)?,
+        compressed: row.count(9)?,
+        uncompressed: row.count(10)?,
+        rules_version: row.get(11)?,
+        scanned_at: row.get(12)?,
+    })
 }
 
 fn outcome(word: &str) -> Option<Outcome> {
@@ -110,24 +100,25 @@ fn outcome(word: &str) -> Option<Outcome> {
 
 /// Notes one image of a report and its indicators, in place of what was noted of it before.
 pub(crate) async fn put(
-    connection: &mut SqliteConnection,
+    work: &mut Work<'_>,
     report: &Report,
     of: &ImageReport,
     now: i64,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), StoreError> {
     let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     let compressed = of.image.layers.iter().fold(0u64, |sum, layer| sum.saturating_add(layer.size));
     let uncompressed = of.layer_sizes.iter().fold(0u64, |sum, &size| sum.saturating_add(size));
-    let image: i64 = sqlx::query_scalar(
+    let noted = sql(
         "INSERT INTO images (repository, tag, root, manifest, platform, outcome, why, findings, layers, \
-         compressed, uncompressed, rules_version, scanned_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+         compressed, uncompressed, rules_version, scanned_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
          ON CONFLICT (repository, tag, manifest) DO UPDATE SET root = excluded.root, \
          platform = excluded.platform, outcome = excluded.outcome, why = excluded.why, \
          findings = excluded.findings, layers = excluded.layers, compressed = excluded.compressed, \
          uncompressed = excluded.uncompressed, rules_version = excluded.rules_version, \
          scanned_at = excluded.scanned_at RETURNING id",
     )
-    .bind(&report.pinned.repository)
+    .bind(indexed(&report.pinned.repository))
     .bind(report.pinned.tag.as_deref().unwrap_or_default())
     .bind(report.pinned.digest.to_string())
     .bind(of.image.manifest.to_string())
@@ -140,7 +131,8 @@ pub(crate) async fn put(
     .bind(number(uncompressed))
     .bind(&report.rules_version)
     .bind(now)
-    .fetch_one(&mut *connection)
+    .first(work)
     .await?;
-    indicators::put(connection, image, of).await
+    let image = noted.map_or(Ok(0), |row| row.get(0))?;
+    indicators::put(work, image, of).await
 }

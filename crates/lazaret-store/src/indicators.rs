@@ -1,8 +1,8 @@
 //! What ties images to each other: the links of the later graph.
 
 use lazaret_model::{ImageReport, Indicator};
-use sqlx::sqlite::SqliteConnection;
 
+use crate::engine::{Work, indexed, sql};
 use crate::{Store, StoreError};
 
 /// One place where an indicator was seen.
@@ -16,7 +16,7 @@ pub struct Sighting {
     pub manifest: String,
     /// The rule whose finding holds it.
     pub rule: String,
-    /// Where in the image, as text.
+    /// Where in the image, as text; of a very long one the beginning.
     pub location: String,
 }
 
@@ -27,54 +27,48 @@ impl Store {
     ///
     /// If the store cannot be read.
     pub async fn sightings(&self, indicator: &Indicator) -> Result<Vec<Sighting>, StoreError> {
-        let rows: Vec<(String, String, String, String, String)> = sqlx::query_as(
-            "SELECT i.repository, i.tag, i.manifest, s.rule, s.location FROM indicators n \
+        let rows = sql("SELECT i.repository, i.tag, i.manifest, s.rule, s.location FROM indicators n \
              JOIN sightings s ON s.indicator = n.id JOIN images i ON i.id = s.image \
-             WHERE n.kind = ? AND n.value = ? ORDER BY i.repository, i.tag, i.manifest, s.rule, s.location",
-        )
+             WHERE n.kind = $1 AND n.value = $2 \
+             ORDER BY i.repository, i.tag, i.manifest, s.rule, s.location")
         .bind(indicator.kind.name())
-        .bind(&indicator.value)
-        .fetch_all(&mut *self.connection().await)
-        .await
-        .map_err(|e| self.failed(e))?;
-        Ok(rows
-            .into_iter()
-            .map(|(repository, tag, manifest, rule, location)| Sighting {
-                repository,
-                tag: Some(tag).filter(|tag| !tag.is_empty()),
-                manifest,
-                rule,
-                location,
+        .bind(indexed(&indicator.value))
+        .rows(&mut self.session().await?)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Sighting {
+                    repository: row.get(0)?,
+                    tag: row.some(1)?,
+                    manifest: row.get(2)?,
+                    rule: row.get(3)?,
+                    location: row.get(4)?,
+                })
             })
-            .collect())
+            .collect()
     }
 }
 
 /// Notes the indicators of an image's findings, in place of those noted before.
-pub(crate) async fn put(
-    connection: &mut SqliteConnection,
-    image: i64,
-    of: &ImageReport,
-) -> Result<(), sqlx::Error> {
-    sqlx::query("DELETE FROM sightings WHERE image = ?").bind(image).execute(&mut *connection).await?;
+pub(crate) async fn put(work: &mut Work<'_>, image: i64, of: &ImageReport) -> Result<(), StoreError> {
+    sql("DELETE FROM sightings WHERE image = $1").bind(image).run(work).await?;
     for finding in &of.findings {
         let location = finding.location().to_string();
         for indicator in &finding.indicators {
-            sqlx::query("INSERT OR IGNORE INTO indicators (kind, value) VALUES (?, ?)")
+            let value = indexed(&indicator.value);
+            sql("INSERT INTO indicators (kind, value) VALUES ($1, $2) ON CONFLICT DO NOTHING")
                 .bind(indicator.kind.name())
-                .bind(&indicator.value)
-                .execute(&mut *connection)
+                .bind(&*value)
+                .run(work)
                 .await?;
-            sqlx::query(
-                "INSERT OR IGNORE INTO sightings (indicator, image, rule, location) \
-                 SELECT id, ?, ?, ? FROM indicators WHERE kind = ? AND value = ?",
-            )
+            sql("INSERT INTO sightings (indicator, image, rule, location) \
+                 SELECT id, $1, $2, $3 FROM indicators WHERE kind = $4 AND value = $5 ON CONFLICT DO NOTHING")
             .bind(image)
-            .bind(&finding.rule.id)
-            .bind(&location)
+            .bind(indexed(&finding.rule.id))
+            .bind(indexed(&location))
             .bind(indicator.kind.name())
-            .bind(&indicator.value)
-            .execute(&mut *connection)
+            .bind(&*value)
+            .run(work)
             .await?;
         }
     }

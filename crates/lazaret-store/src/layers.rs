@@ -1,8 +1,8 @@
 //! Facts and matches per layer.
 
 use lazaret_model::{ContentId, Digest, FACTS_VERSION, Fact, LayerFacts};
-use sqlx::Connection;
 
+use crate::engine::{Turn, sql};
 use crate::{Store, StoreError, codec, contents, store};
 
 /// Results of that many sets of byte rules are kept for a layer: somebody who scans in turn with
@@ -33,13 +33,12 @@ impl Store {
     ///
     /// If the store cannot be read.
     pub async fn facts(&self, diff_id: &Digest, analyzers: &str) -> Result<Option<LayerFacts>, StoreError> {
-        let stored: Option<Vec<u8>> =
-            sqlx::query_scalar("SELECT facts FROM layers WHERE diff_id = ? AND version = ?")
-                .bind(diff_id.to_string())
-                .bind(version(analyzers))
-                .fetch_optional(&mut *self.connection().await)
-                .await
-                .map_err(|e| self.failed(e))?;
+        let row = sql("SELECT facts FROM layers WHERE diff_id = $1 AND version = $2")
+            .bind(diff_id.to_string())
+            .bind(version(analyzers))
+            .first(&mut self.session().await?)
+            .await?;
+        let stored: Option<Vec<u8>> = row.map(|row| row.get(0)).transpose()?;
         let facts: Option<LayerFacts> = stored.and_then(|stored| codec::from_compact(&stored));
         Ok(facts.filter(|facts| facts.complete && facts.diff_id.as_ref() == Some(diff_id)))
     }
@@ -54,13 +53,12 @@ impl Store {
         diff_id: &Digest,
         byte_rules: &str,
     ) -> Result<Option<Vec<Fact>>, StoreError> {
-        let stored: Option<Vec<u8>> =
-            sqlx::query_scalar("SELECT matches FROM byte_matches WHERE diff_id = ? AND rules = ?")
-                .bind(diff_id.to_string())
-                .bind(version(byte_rules))
-                .fetch_optional(&mut *self.connection().await)
-                .await
-                .map_err(|e| self.failed(e))?;
+        let row = sql("SELECT matches FROM byte_matches WHERE diff_id = $1 AND rules = $2")
+            .bind(diff_id.to_string())
+            .bind(version(byte_rules))
+            .first(&mut self.session().await?)
+            .await?;
+        let stored: Option<Vec<u8>> = row.map(|row| row.get(0)).transpose()?;
         Ok(stored.and_then(|stored| codec::from_compact(&stored)))
     }
 
@@ -88,47 +86,41 @@ impl Store {
         let diff_id = record.diff_id.to_string();
         let now = store::now();
 
-        let mut connection = self.connection().await;
-        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|e| self.failed(e))?;
+        let mut session = self.writer().await?;
+        let mut work = session.begin(Turn::Layers).await?;
         if let Some(facts) = facts {
             // What other versions of the analyzers said is of no use to this one.
-            sqlx::query("DELETE FROM layers WHERE diff_id = ?")
-                .bind(&diff_id)
-                .execute(&mut *transaction)
-                .await
-                .map_err(|e| self.failed(e))?;
-            sqlx::query("INSERT INTO layers (diff_id, version, facts, stored_at) VALUES (?, ?, ?, ?)")
+            sql("DELETE FROM layers WHERE diff_id = $1").bind(&diff_id).run(&mut work).await?;
+            sql("INSERT INTO layers (diff_id, version, facts, stored_at) VALUES ($1, $2, $3, $4)")
                 .bind(&diff_id)
                 .bind(version(record.analyzers))
                 .bind(facts)
                 .bind(now)
-                .execute(&mut *transaction)
-                .await
-                .map_err(|e| self.failed(e))?;
+                .run(&mut work)
+                .await?;
         }
-        // The id grows, so the newest rows have the highest.
-        sqlx::query(
-            "INSERT OR REPLACE INTO byte_matches (diff_id, rules, matches, stored_at) VALUES (?, ?, ?, ?)",
-        )
-        .bind(&diff_id)
-        .bind(version(record.byte_rules))
-        .bind(matches)
-        .bind(now)
-        .execute(&mut *transaction)
-        .await
-        .map_err(|e| self.failed(e))?;
-        sqlx::query(
-            "DELETE FROM byte_matches WHERE diff_id = ?1 AND id NOT IN \
-             (SELECT id FROM byte_matches WHERE diff_id = ?1 ORDER BY id DESC LIMIT ?2)",
-        )
+        // Not an update: the id grows, so the newest rows have the highest.
+        sql("DELETE FROM byte_matches WHERE diff_id = $1 AND rules = $2")
+            .bind(&diff_id)
+            .bind(version(record.byte_rules))
+            .run(&mut work)
+            .await?;
+        sql("INSERT INTO byte_matches (diff_id, rules, matches, stored_at) VALUES ($1, $2, $3, $4)")
+            .bind(&diff_id)
+            .bind(version(record.byte_rules))
+            .bind(matches)
+            .bind(now)
+            .run(&mut work)
+            .await?;
+        sql("DELETE FROM byte_matches WHERE diff_id = $1 AND id NOT IN \
+             (SELECT id FROM byte_matches WHERE diff_id = $1 ORDER BY id DESC LIMIT $2)")
         .bind(&diff_id)
         .bind(RULE_SETS)
-        .execute(&mut *transaction)
-        .await
-        .map_err(|e| self.failed(e))?;
-        contents::insert(&mut transaction, kept, now).await.map_err(|e| self.failed(e))?;
-        contents::evict(&mut transaction, self.options.content_bytes).await.map_err(|e| self.failed(e))?;
-        transaction.commit().await.map_err(|e| self.failed(e))
+        .run(&mut work)
+        .await?;
+        contents::insert(&mut work, kept, now).await?;
+        contents::evict(&mut work, self.options.content_bytes).await?;
+        work.commit().await
     }
 }
 

@@ -7,6 +7,8 @@
 //! * **Reports**, under the digest that was judged and everything that the judgement depended on.
 //! * **Bases** that a person trusts, with the chains of their layers.
 //! * **Images** seen, and the **indicators** that tie them to others.
+//! * What the gate and its workers share: **leases**, **decisions**, **holders** of blobs, the
+//!   **queue** of work and **secrets**.
 //!
 //! # Invariants
 //!
@@ -17,23 +19,35 @@
 //!   (`None`) and is made again. It is never guessed at.
 //! * Any number of processes may use one store at once.
 //!
-//! The store is embedded SQLite, in one file. All SQL stands in the module of its concern, so that
-//! a second engine is a second set of those modules behind the same functions.
+//! The store is embedded SQLite, in one file, or a PostgreSQL that many replicas share; the address
+//! says which. Each statement is written once for both, in the module of its concern; `engine` says
+//! how, `schema` holds their tables.
 
 mod bases;
 mod codec;
 mod contents;
+mod decisions;
+mod engine;
 mod error;
+mod holders;
 mod images;
 mod indicators;
 mod layers;
+mod leases;
 mod place;
+mod postgres;
+mod queue;
 mod reports;
 mod schema;
+mod secrets;
+mod sqlite;
 mod store;
 
+pub use decisions::{Answer, Decision, DecisionFilter, UnknownAnswer};
 pub use error::StoreError;
+pub use holders::Holder;
 pub use images::{ImageFilter, ImageRow};
 pub use indicators::Sighting;
 pub use layers::LayerRecord;
+pub use queue::{Job, JobRow, JobState, Queue};
 pub use store::{Store, StoreOptions};

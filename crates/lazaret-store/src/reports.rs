@@ -1,8 +1,8 @@
 //! Reports by what was judged and what the judgement depended on.
 
 use lazaret_model::{Digest, FACTS_VERSION, Report};
-use sqlx::Connection;
 
+use crate::engine::{Turn, sql};
 use crate::{Store, StoreError, codec, images, store};
 
 /// Version of the stored form of a report. Raise it when a field of [`Report`] or of anything in
@@ -24,14 +24,13 @@ impl Store {
     ///
     /// If the store cannot be read.
     pub async fn report(&self, root: &Digest, judge: &str) -> Result<Option<Report>, StoreError> {
-        let stored: Option<Vec<u8>> =
-            sqlx::query_scalar("SELECT body FROM reports WHERE root = ? AND judge = ? AND form = ?")
-                .bind(root.to_string())
-                .bind(judge)
-                .bind(form())
-                .fetch_optional(&mut *self.connection().await)
-                .await
-                .map_err(|e| self.failed(e))?;
+        let row = sql("SELECT body FROM reports WHERE root = $1 AND judge = $2 AND form = $3")
+            .bind(root.to_string())
+            .bind(judge)
+            .bind(form())
+            .first(&mut self.session().await?)
+            .await?;
+        let stored: Option<Vec<u8>> = row.map(|row| row.get(0)).transpose()?;
         let report: Option<Report> = stored.and_then(|stored| codec::from_named(&stored));
         Ok(report.filter(|report| report.pinned.digest == *root))
     }
@@ -46,32 +45,32 @@ impl Store {
         let body = codec::to_named("a report", report)?;
         let root = report.pinned.digest.to_string();
         let now = store::now();
-        let mut connection = self.connection().await;
-        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|e| self.failed(e))?;
-        sqlx::query(
-            "INSERT OR REPLACE INTO reports (root, judge, form, body, stored_at) VALUES (?, ?, ?, ?, ?)",
-        )
-        .bind(&root)
-        .bind(judge)
-        .bind(form())
-        .bind(body)
-        .bind(now)
-        .execute(&mut *transaction)
-        .await
-        .map_err(|e| self.failed(e))?;
-        sqlx::query(
-            "DELETE FROM reports WHERE root = ?1 AND id NOT IN \
-             (SELECT id FROM reports WHERE root = ?1 ORDER BY id DESC LIMIT ?2)",
-        )
+        let mut session = self.writer().await?;
+        let mut work = session.begin(Turn::Reports).await?;
+        // Not an update: the id grows, so the newest rows have the highest.
+        sql("DELETE FROM reports WHERE root = $1 AND judge = $2")
+            .bind(&root)
+            .bind(judge)
+            .run(&mut work)
+            .await?;
+        sql("INSERT INTO reports (root, judge, form, body, stored_at) VALUES ($1, $2, $3, $4, $5)")
+            .bind(&root)
+            .bind(judge)
+            .bind(form())
+            .bind(body)
+            .bind(now)
+            .run(&mut work)
+            .await?;
+        sql("DELETE FROM reports WHERE root = $1 AND id NOT IN \
+             (SELECT id FROM reports WHERE root = $1 ORDER BY id DESC LIMIT $2)")
         .bind(&root)
         .bind(JUDGEMENTS)
-        .execute(&mut *transaction)
-        .await
-        .map_err(|e| self.failed(e))?;
+        .run(&mut work)
+        .await?;
         for image in &report.images {
-            images::put(&mut transaction, report, image, now).await.map_err(|e| self.failed(e))?;
+            images::put(&mut work, report, image, now).await?;
         }
-        transaction.commit().await.map_err(|e| self.failed(e))
+        work.commit().await
     }
 }
 

@@ -1,11 +1,11 @@
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection};
-use tokio::sync::{Mutex, MutexGuard};
+use sqlx::Connection;
 
-use crate::{StoreError, place, schema};
+use crate::engine::{Engine, Session};
+use crate::place::Place;
+use crate::{StoreError, postgres, sqlite};
 
 /// How a store is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,32 +13,35 @@ pub struct StoreOptions {
     /// Bytes on the disk that kept contents may take, together. Beyond it the least recently used
     /// go; a scan that wants one of them reads its layer again.
     pub content_bytes: u64,
-    /// How long to wait for another process that writes.
+    /// How long to wait for another process that writes, and for a connection to a server.
     pub patience: Duration,
+    /// Connections to a server at the most.
+    pub connections: u32,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { content_bytes: 1 << 30, patience: Duration::from_secs(15) }
+        Self { content_bytes: 1 << 30, patience: Duration::from_secs(15), connections: 8 }
     }
 }
 
-/// An open store. All functions take `&self` and may be called at once; they take turns.
+/// An open store. All functions take `&self` and may be called at once; they take turns where the
+/// engine wants it.
 #[derive(Debug)]
 pub struct Store {
-    pub(crate) path: PathBuf,
+    address: Arc<str>,
     pub(crate) options: StoreOptions,
-    // One connection, no pool: SQLite has one writer at a time, and a scan asks a few questions.
-    connection: Mutex<SqliteConnection>,
+    engine: Engine,
 }
 
 impl Store {
-    /// Opens the store at `url` (`sqlite:PATH` or a path), and makes it if it is not there, its
-    /// directory too, readable by this user only.
+    /// Opens the store at `url`: `sqlite:PATH` or a path, which is made if it is not there, its
+    /// directory too, readable by this user only; or `postgres://USER@HOST/DATABASE`, whose tables
+    /// are made in the schema `lazaret`.
     ///
     /// # Errors
     ///
-    /// One line for a person: what is wrong with which file, and what to do.
+    /// One line for a person: what is wrong with which store, and what to do.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         Self::open_with(url, StoreOptions::default()).await
     }
@@ -49,65 +52,44 @@ impl Store {
     ///
     /// As [`Store::open`].
     pub async fn open_with(url: &str, options: StoreOptions) -> Result<Self, StoreError> {
-        let path = place::parse(url)?;
-        place::prepare(&path)?;
-        let until = Instant::now() + options.patience;
-        let connection = loop {
-            match connect(&path, options.patience).await {
-                Ok(connection) => break connection,
-                // The change to the write-ahead log, once in the life of the file, does not wait
-                // for another process that does the same (sqlite.org/wal.html).
-                Err(e) if e.is_busy() && Instant::now() < until => {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-                Err(e) => return Err(e),
-            }
+        let (address, engine) = match Place::parse(url)? {
+            Place::File(path) => sqlite::open(&path, &options).await?,
+            Place::Server { options: server, address } => postgres::open(*server, address, &options).await?,
         };
-        Ok(Self { path, options, connection: Mutex::new(connection) })
+        Ok(Self { address, options, engine })
     }
 
-    /// Closes the file and tidies up beside it. A store that is dropped loses nothing either.
+    /// Closes the store and tidies up beside it. A store that is dropped loses nothing either.
     ///
     /// # Errors
     ///
     /// If the last write to the file fails.
     pub async fn close(self) -> Result<(), StoreError> {
-        let path = self.path;
-        self.connection.into_inner().close().await.map_err(|e| StoreError::sqlite(&path, &e))
+        match self.engine {
+            Engine::Sqlite(connection) => {
+                connection.into_inner().close().await.map_err(|e| StoreError::of(&self.address, &e))
+            }
+            Engine::Postgres { pool, .. } => {
+                pool.close().await;
+                Ok(())
+            }
+        }
     }
 
-    /// The file.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// The file, or the server and its database; never a password.
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
-    pub(crate) async fn connection(&self) -> MutexGuard<'_, SqliteConnection> {
-        self.connection.lock().await
+    /// A connection to read with, or for one statement that writes.
+    pub(crate) async fn session(&self) -> Result<Session<'_>, StoreError> {
+        self.engine.session(&self.address).await
     }
 
-    pub(crate) fn failed(&self, error: sqlx::Error) -> StoreError {
-        StoreError::sqlite(&self.path, &error)
+    /// A connection for a transaction that has a turn.
+    pub(crate) async fn writer(&self) -> Result<Session<'_>, StoreError> {
+        self.engine.writer(&self.address).await
     }
-}
-
-async fn connect(path: &Path, patience: Duration) -> Result<SqliteConnection, StoreError> {
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        // `place::prepare` made it, with the right permissions.
-        .create_if_missing(false)
-        .busy_timeout(patience)
-        .foreign_keys(true)
-        // Readers and one writer at once; what is committed survives the death of the process.
-        // The loss of power may take the last moments with it and leaves the file whole: this is
-        // memory of what can be read again.
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Normal)
-        .pragma("journal_size_limit", "67108864")
-        .pragma("trusted_schema", "OFF")
-        .disable_statement_logging();
-    let mut connection = options.connect().await.map_err(|e| StoreError::sqlite(path, &e))?;
-    schema::bring_up(&mut connection, path).await?;
-    Ok(connection)
 }
 
 /// Seconds since 1970.

@@ -3,9 +3,13 @@
 
 mod common;
 
-use common::{digest, open};
+use common::{Ground, digest, on_both_engines};
 use lazaret_model::TrustedBase;
-use lazaret_store::Store;
+
+on_both_engines! {
+    a_base_is_known_again_with_the_day_of_its_first_time,
+    a_name_whose_tag_moved_has_two_and_both_are_forgotten_together,
+}
 
 fn base(name: &str, root: u32, recorded: &str) -> TrustedBase {
     TrustedBase {
@@ -18,22 +22,18 @@ fn base(name: &str, root: u32, recorded: &str) -> TrustedBase {
     }
 }
 
-#[tokio::test]
-async fn a_base_is_known_again_with_the_day_of_its_first_time() {
-    let (directory, store) = open().await;
+async fn a_base_is_known_again_with_the_day_of_its_first_time(ground: &Ground) {
+    let store = ground.open().await;
     let first = base("docker.io/library/debian:12", 10, "2026-01-02");
     store.add_base(&first).await.unwrap();
     store.add_base(&TrustedBase { recorded: "2026-05-06".to_owned(), ..first.clone() }).await.unwrap();
-    let url = store.path().to_str().unwrap().to_owned();
     store.close().await.unwrap();
-    let store = Store::open(&url).await.unwrap();
+    let store = ground.open().await;
     assert_eq!(store.bases().await.unwrap(), [first]);
-    drop(directory);
 }
 
-#[tokio::test]
-async fn a_name_whose_tag_moved_has_two_and_both_are_forgotten_together() {
-    let (_directory, store) = open().await;
+async fn a_name_whose_tag_moved_has_two_and_both_are_forgotten_together(ground: &Ground) {
+    let store = ground.open().await;
     for (name, root) in [("a:1", 10), ("a:1", 20), ("b:1", 30)] {
         store.add_base(&base(name, root, "2026-01-02")).await.unwrap();
     }

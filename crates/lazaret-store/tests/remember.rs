@@ -3,31 +3,44 @@
 
 mod common;
 
-use common::{content, digest, facts, open, record, report};
+use common::{Ground, content, digest, facts, on_both_engines, record, report};
 use lazaret_model::{Fact, FactKind, Indicator, IndicatorKind, Outcome};
-use lazaret_store::{ImageFilter, LayerRecord, Store, StoreError, StoreOptions};
+use lazaret_store::{ImageFilter, LayerRecord, StoreError, StoreOptions};
 
-#[tokio::test]
-async fn a_layer_is_known_again_after_the_store_was_closed() {
-    let (directory, store) = open().await;
+on_both_engines! {
+    a_layer_is_known_again_after_the_store_was_closed,
+    other_analyzers_and_other_byte_rules_know_nothing_of_it,
+    facts_of_older_analyzers_and_the_oldest_rule_sets_make_room,
+    a_layer_that_was_not_read_to_its_end_is_refused,
+    contents_come_back_by_their_hash,
+    content_under_a_wrong_name_is_refused_with_its_layer,
+    content_that_was_changed_on_the_disk_is_not_known_and_can_be_stored_again,
+    the_least_recently_used_contents_make_room_and_are_then_not_known,
+    a_report_is_known_under_the_judgement_that_made_it_and_no_other,
+    what_was_stored_in_another_form_is_not_known,
+    a_damaged_value_is_not_known,
+    images_are_listed_latest_first_and_by_what_is_asked,
+    a_second_scan_of_an_image_replaces_its_row_and_a_moved_tag_adds_one,
+    an_indicator_leads_to_every_image_that_holds_it,
+}
+
+async fn a_layer_is_known_again_after_the_store_was_closed(ground: &Ground) {
+    let store = ground.open().await;
     let (diff_id, facts) = facts(1, 50);
     let matches = [Fact::about(
         &"usr/bin/x".into(),
         FactKind::ByteMatch { rule: "a/b".to_owned(), excerpt: "x".to_owned() },
     )];
     store.put_layer(LayerRecord { matches: &matches, ..record(&diff_id, &facts) }).await.unwrap();
-    let url = store.path().to_str().unwrap().to_owned();
     store.close().await.unwrap();
-    let store = Store::open(&url).await.unwrap();
+    let store = ground.open().await;
     assert_eq!(store.facts(&diff_id, "1").await.unwrap(), Some(facts));
     assert_eq!(store.byte_matches(&diff_id, "1").await.unwrap(), Some(matches.to_vec()));
     assert_eq!(store.facts(&digest(2), "1").await.unwrap(), None);
-    drop(directory);
 }
 
-#[tokio::test]
-async fn other_analyzers_and_other_byte_rules_know_nothing_of_it() {
-    let (_directory, store) = open().await;
+async fn other_analyzers_and_other_byte_rules_know_nothing_of_it(ground: &Ground) {
+    let store = ground.open().await;
     let (diff_id, facts) = facts(1, 5);
     store.put_layer(record(&diff_id, &facts)).await.unwrap();
     assert_eq!(store.facts(&diff_id, "2").await.unwrap(), None);
@@ -40,9 +53,8 @@ async fn other_analyzers_and_other_byte_rules_know_nothing_of_it() {
     assert_eq!(store.byte_matches(&diff_id, "2").await.unwrap(), Some(Vec::new()));
 }
 
-#[tokio::test]
-async fn facts_of_older_analyzers_and_the_oldest_rule_sets_make_room() {
-    let (_directory, store) = open().await;
+async fn facts_of_older_analyzers_and_the_oldest_rule_sets_make_room(ground: &Ground) {
+    let store = ground.open().await;
     let (diff_id, facts) = facts(1, 5);
     for version in ["1", "2", "3", "4", "5"] {
         let next = LayerRecord { analyzers: version, byte_rules: version, ..record(&diff_id, &facts) };
@@ -56,9 +68,8 @@ async fn facts_of_older_analyzers_and_the_oldest_rule_sets_make_room() {
     assert_eq!(known, [(false, false), (false, true), (false, true), (false, true), (true, true)]);
 }
 
-#[tokio::test]
-async fn a_layer_that_was_not_read_to_its_end_is_refused() {
-    let (_directory, store) = open().await;
+async fn a_layer_that_was_not_read_to_its_end_is_refused(ground: &Ground) {
+    let store = ground.open().await;
     let (diff_id, mut half) = facts(1, 5);
     half.complete = false;
     let error = store.put_layer(record(&diff_id, &half)).await.unwrap_err();
@@ -72,9 +83,8 @@ async fn a_layer_that_was_not_read_to_its_end_is_refused() {
     }
 }
 
-#[tokio::test]
-async fn contents_come_back_by_their_hash() {
-    let (_directory, store) = open().await;
+async fn contents_come_back_by_their_hash(ground: &Ground) {
+    let store = ground.open().await;
     let (diff_id, facts) = facts(1, 5);
     let contents: Vec<_> = (0..1200u32).map(|n| content(&n.to_le_bytes(), 100)).collect();
     store.put_layer(LayerRecord { contents: &contents, ..record(&diff_id, &facts) }).await.unwrap();
@@ -88,9 +98,8 @@ async fn contents_come_back_by_their_hash() {
     assert!(store.contents(&[]).await.unwrap().is_empty());
 }
 
-#[tokio::test]
-async fn content_under_a_wrong_name_is_refused_with_its_layer() {
-    let (_directory, store) = open().await;
+async fn content_under_a_wrong_name_is_refused_with_its_layer(ground: &Ground) {
+    let store = ground.open().await;
     let (diff_id, facts) = facts(1, 5);
     let (name, _) = content(b"a", 1);
     let wrong = [(name, b"something else".to_vec())];
@@ -100,20 +109,15 @@ async fn content_under_a_wrong_name_is_refused_with_its_layer() {
     assert_eq!(store.facts(&diff_id, "1").await.unwrap(), None);
 }
 
-#[tokio::test]
-async fn content_that_was_changed_on_the_disk_is_not_known_and_can_be_stored_again() {
-    let (_directory, store) = open().await;
+async fn content_that_was_changed_on_the_disk_is_not_known_and_can_be_stored_again(ground: &Ground) {
+    let store = ground.open().await;
     let (diff_id, facts) = facts(1, 5);
     let kept = [content(b"script", 50), content(b"unit", 50)];
     let layer = LayerRecord { contents: &kept, ..record(&diff_id, &facts) };
     store.put_layer(layer).await.unwrap();
     let before = store.content_bytes().await.unwrap();
     // Another content's valid form under this name, which only the hash can tell.
-    common::execute(
-        store.path(),
-        "UPDATE contents SET data = (SELECT data FROM contents ORDER BY id LIMIT 1)",
-    )
-    .await;
+    ground.execute("UPDATE contents SET data = (SELECT data FROM contents ORDER BY id LIMIT 1)").await;
     let ids: Vec<_> = kept.iter().map(|(id, _)| *id).collect();
     assert_eq!(store.contents(&ids).await.unwrap().len(), 1);
     store.put_layer(layer).await.unwrap();
@@ -121,12 +125,9 @@ async fn content_that_was_changed_on_the_disk_is_not_known_and_can_be_stored_aga
     assert_eq!(store.content_bytes().await.unwrap(), before);
 }
 
-#[tokio::test]
-async fn the_least_recently_used_contents_make_room_and_are_then_not_known() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("store.db");
+async fn the_least_recently_used_contents_make_room_and_are_then_not_known(ground: &Ground) {
     let options = StoreOptions { content_bytes: 50_000, ..StoreOptions::default() };
-    let store = Store::open_with(path.to_str().unwrap(), options).await.unwrap();
+    let store = ground.open_with(options).await;
     let mut ids = Vec::new();
     for number in 0..20u32 {
         let (diff_id, facts) = facts(number, 1);
@@ -138,14 +139,14 @@ async fn the_least_recently_used_contents_make_room_and_are_then_not_known() {
         let kept = [(id, noise)];
         store.put_layer(LayerRecord { contents: &kept, ..record(&diff_id, &facts) }).await.unwrap();
         // As if an hour and a half had passed; the first one is wanted all the time.
-        common::execute(&path, "UPDATE contents SET used_at = used_at - 5400").await;
+        ground.execute("UPDATE contents SET used_at = used_at - 5400").await;
         assert_eq!(store.contents(&ids[..1]).await.unwrap().len(), 1, "after {number}");
         assert!(store.content_bytes().await.unwrap() <= 50_000);
     }
     let left = store.contents(&ids).await.unwrap();
     assert!((8..=12).contains(&left.len()), "{}", left.len());
     assert!(left.contains_key(&ids[19]) && !left.contains_key(&ids[1]));
-    let counted = common::number(&path, "SELECT coalesce(sum(length(data)), 0) FROM contents").await;
+    let counted = ground.number("SELECT CAST(coalesce(sum(length(data)), 0) AS BIGINT) FROM contents").await;
     assert_eq!(store.content_bytes().await.unwrap(), u64::try_from(counted).unwrap());
     // Every layer is still known; only its contents are gone.
     for number in 0..20 {
@@ -153,9 +154,8 @@ async fn the_least_recently_used_contents_make_room_and_are_then_not_known() {
     }
 }
 
-#[tokio::test]
-async fn a_report_is_known_under_the_judgement_that_made_it_and_no_other() {
-    let (_directory, store) = open().await;
+async fn a_report_is_known_under_the_judgement_that_made_it_and_no_other(ground: &Ground) {
+    let store = ground.open().await;
     let report = report("docker.io/library/tomcat", "9", 1, Outcome::Malicious);
     assert_eq!(store.report(&report.pinned.digest, "rules 1").await.unwrap(), None);
     store.put_report(&report, "rules 1").await.unwrap();
@@ -164,16 +164,15 @@ async fn a_report_is_known_under_the_judgement_that_made_it_and_no_other() {
     assert_eq!(store.report(&digest(77), "rules 1").await.unwrap(), None);
 }
 
-#[tokio::test]
-async fn what_was_stored_in_another_form_is_not_known() {
-    let (_directory, store) = open().await;
+async fn what_was_stored_in_another_form_is_not_known(ground: &Ground) {
+    let store = ground.open().await;
     let report = report("r", "1", 1, Outcome::Clean);
     let (diff_id, facts) = facts(1, 5);
     store.put_report(&report, "j").await.unwrap();
     store.put_layer(record(&diff_id, &facts)).await.unwrap();
-    common::execute(store.path(), "UPDATE reports SET form = '0.0'").await;
-    common::execute(store.path(), "UPDATE layers SET version = '0:1'").await;
-    common::execute(store.path(), "UPDATE byte_matches SET rules = '0:1'").await;
+    ground.execute("UPDATE reports SET form = '0.0'").await;
+    ground.execute("UPDATE layers SET version = '0:1'").await;
+    ground.execute("UPDATE byte_matches SET rules = '0:1'").await;
     assert_eq!(store.report(&report.pinned.digest, "j").await.unwrap(), None);
     assert_eq!(store.facts(&diff_id, "1").await.unwrap(), None);
     assert_eq!(store.byte_matches(&diff_id, "1").await.unwrap(), None);
@@ -182,24 +181,22 @@ async fn what_was_stored_in_another_form_is_not_known() {
     assert!(store.report(&report.pinned.digest, "j").await.unwrap().is_some());
 }
 
-#[tokio::test]
-async fn a_damaged_value_is_not_known() {
-    let (_directory, store) = open().await;
+async fn a_damaged_value_is_not_known(ground: &Ground) {
+    let store = ground.open().await;
     let report = report("r", "1", 1, Outcome::Clean);
     let (diff_id, facts) = facts(1, 5);
     store.put_report(&report, "j").await.unwrap();
     store.put_layer(record(&diff_id, &facts)).await.unwrap();
     for (table, column) in [("reports", "body"), ("layers", "facts"), ("byte_matches", "matches")] {
-        common::flip_a_byte(store.path(), table, column).await;
+        ground.flip_a_byte(table, column).await;
     }
     assert_eq!(store.report(&report.pinned.digest, "j").await.unwrap(), None);
     assert_eq!(store.facts(&diff_id, "1").await.unwrap(), None);
     assert_eq!(store.byte_matches(&diff_id, "1").await.unwrap(), None);
 }
 
-#[tokio::test]
-async fn images_are_listed_latest_first_and_by_what_is_asked() {
-    let (_directory, store) = open().await;
+async fn images_are_listed_latest_first_and_by_what_is_asked(ground: &Ground) {
+    let store = ground.open().await;
     for (repository, tag, number, outcome) in [
         ("docker.io/a/tomcat", "9", 1, Outcome::Malicious),
         ("docker.io/a/mysql", "8", 2, Outcome::Clean),
@@ -228,9 +225,8 @@ async fn images_are_listed_latest_first_and_by_what_is_asked() {
     assert_eq!(store.images(&first).await.unwrap().len(), 1);
 }
 
-#[tokio::test]
-async fn a_second_scan_of_an_image_replaces_its_row_and_a_moved_tag_adds_one() {
-    let (_directory, store) = open().await;
+async fn a_second_scan_of_an_image_replaces_its_row_and_a_moved_tag_adds_one(ground: &Ground) {
+    let store = ground.open().await;
     store.put_report(&report("r", "1", 1, Outcome::Inconclusive), "j").await.unwrap();
     store.put_report(&report("r", "1", 1, Outcome::Malicious), "k").await.unwrap();
     let rows = store.images(&ImageFilter::default()).await.unwrap();
@@ -239,9 +235,8 @@ async fn a_second_scan_of_an_image_replaces_its_row_and_a_moved_tag_adds_one() {
     assert_eq!(store.images(&ImageFilter::default()).await.unwrap().len(), 2);
 }
 
-#[tokio::test]
-async fn an_indicator_leads_to_every_image_that_holds_it() {
-    let (_directory, store) = open().await;
+async fn an_indicator_leads_to_every_image_that_holds_it(ground: &Ground) {
+    let store = ground.open().await;
     store.put_report(&report("docker.io/a/one", "1", 1, Outcome::Malicious), "j").await.unwrap();
     store.put_report(&report("docker.io/b/two", "1", 2, Outcome::Malicious), "j").await.unwrap();
     let shared = Indicator::new(IndicatorKind::Host, "pool.example.test");

@@ -21,7 +21,7 @@ async fn opening_and_knowing_a_verdict_is_quick() {
     for number in 0..200 {
         store.put_report(&report("r", "1", number, Outcome::Clean), "j").await.unwrap();
     }
-    let url = store.path().to_str().unwrap().to_owned();
+    let url = store.address().to_owned();
     store.close().await.unwrap();
     let mut times = Vec::new();
     for number in 0..21 {

@@ -94,9 +94,13 @@ async fn two_handles_in_one_process_take_turns() {
 async fn a_writer_that_holds_the_file_for_too_long_is_named_as_the_reason() {
     let (directory, store) = common::open().await;
     let options = StoreOptions { patience: Duration::from_millis(50), ..StoreOptions::default() };
-    let waiting = Store::open_with(store.path().to_str().unwrap(), options).await.unwrap();
+    let waiting = Store::open_with(store.address(), options).await.unwrap();
     use sqlx::{ConnectOptions, Connection};
-    let mut other = sqlx::sqlite::SqliteConnectOptions::new().filename(store.path()).connect().await.unwrap();
+    let mut other = sqlx::sqlite::SqliteConnectOptions::new()
+        .filename(Path::new(store.address()))
+        .connect()
+        .await
+        .unwrap();
     let held = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
     let (diff_id, facts) = facts(1, 5);
     let error = waiting.put_layer(record(&diff_id, &facts)).await.unwrap_err();
@@ -154,7 +158,7 @@ async fn a_store_that_is_overwritten_in_the_middle_is_called_damaged() {
         let (diff_id, facts) = facts(number, 200);
         store.put_layer(record(&diff_id, &facts)).await.unwrap();
     }
-    let path = store.path().to_owned();
+    let path = Path::new(store.address()).to_owned();
     store.close().await.unwrap();
     let mut bytes = fs::read(&path).unwrap();
     bytes[4096..].fill(0xa5);
@@ -170,7 +174,7 @@ async fn a_store_that_is_overwritten_in_the_middle_is_called_damaged() {
 #[tokio::test]
 async fn a_store_of_a_newer_program_is_left_alone() {
     let (directory, store) = common::open().await;
-    let path = store.path().to_owned();
+    let path = Path::new(store.address()).to_owned();
     store.close().await.unwrap();
     common::execute(&path, "PRAGMA user_version = 999").await;
     let error = open_error(&path).await;

@@ -23,6 +23,7 @@ const PACKAGES: &[&str] = &[
     "uidmap",
     "fuse-overlayfs",
     "netavark",
+    "postgresql",
     "openssl",
     "ca-certificates",
     "zstd",

@@ -1,12 +1,108 @@
-//! Values to store, and a look into the file past the store.
-#![allow(dead_code, clippy::unwrap_used, missing_docs)]
+//! Values to store, and a look into the store past its functions.
+#![allow(dead_code, unused_macros, unused_imports, clippy::unwrap_used, missing_docs)]
+
+pub mod postgres;
+
+use std::time::Duration;
 
 use std::path::Path;
 
 use lazaret_model::*;
-use lazaret_store::{LayerRecord, Store};
+use lazaret_store::{LayerRecord, Store, StoreOptions};
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, SqliteConnection};
+
+/// A place for a store: a file, or a database of a server that this test program runs.
+pub struct Ground {
+    pub url: String,
+    directory: Option<tempfile::TempDir>,
+}
+
+impl Ground {
+    pub fn sqlite() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let url = directory.path().join("store.db").to_str().unwrap().to_owned();
+        Self { url, directory: Some(directory) }
+    }
+
+    pub async fn postgres() -> Self {
+        Self { url: postgres::database().await, directory: None }
+    }
+
+    pub async fn open(&self) -> Store {
+        Store::open(&self.url).await.unwrap()
+    }
+
+    pub async fn open_with(&self, options: StoreOptions) -> Store {
+        Store::open_with(&self.url, options).await.unwrap()
+    }
+
+    /// Runs SQL that both engines read.
+    pub async fn execute(&self, sql: &str) {
+        let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        match self.directory {
+            Some(_) => sql.execute(&mut file(Path::new(&self.url)).await).await.map(drop).unwrap(),
+            None => sql.execute(&mut postgres::connect(&self.url).await).await.map(drop).unwrap(),
+        }
+    }
+
+    pub async fn number(&self, sql: &str) -> i64 {
+        let sql = AssertSqlSafe(sql.to_owned());
+        match self.directory {
+            Some(_) => {
+                sqlx::query_scalar(sql).fetch_one(&mut file(Path::new(&self.url)).await).await.unwrap()
+            }
+            None => sqlx::query_scalar(sql).fetch_one(&mut postgres::connect(&self.url).await).await.unwrap(),
+        }
+    }
+
+    /// Changes one byte in the middle of the only value of a column.
+    pub async fn flip_a_byte(&self, table: &str, column: &str) {
+        let read = AssertSqlSafe(format!("SELECT {column} FROM {table}"));
+        let write = AssertSqlSafe(format!("UPDATE {table} SET {column} = $1"));
+        let flipped = |mut value: Vec<u8>| {
+            let middle = value.len() / 2;
+            value[middle] ^= 0xff;
+            value
+        };
+        let changed = match self.directory {
+            Some(_) => {
+                let mut connection = file(Path::new(&self.url)).await;
+                let value = flipped(sqlx::query_scalar(read).fetch_one(&mut connection).await.unwrap());
+                sqlx::query(write).bind(value).execute(&mut connection).await.unwrap().rows_affected()
+            }
+            None => {
+                let mut connection = postgres::connect(&self.url).await;
+                let value = flipped(sqlx::query_scalar(read).fetch_one(&mut connection).await.unwrap());
+                sqlx::query(write).bind(value).execute(&mut connection).await.unwrap().rows_affected()
+            }
+        };
+        assert_eq!(changed, 1);
+    }
+}
+
+async fn file(path: &Path) -> SqliteConnection {
+    SqliteConnectOptions::new().filename(path).connect().await.unwrap()
+}
+
+/// Makes of each function a test on SQLite and one on PostgreSQL.
+macro_rules! on_both_engines {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(&crate::common::Ground::sqlite()).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(&crate::common::Ground::postgres().await).await;
+            })*
+        }
+    };
+}
+pub(crate) use on_both_engines;
 
 pub async fn open() -> (tempfile::TempDir, Store) {
     let directory = tempfile::tempdir().unwrap();
@@ -16,26 +112,11 @@ pub async fn open() -> (tempfile::TempDir, Store) {
 }
 
 pub async fn execute(path: &Path, sql: &str) {
-    let mut connection = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
-    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut file(path).await).await.unwrap();
 }
 
 pub async fn number(path: &Path, sql: &str) -> i64 {
-    let mut connection = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
-    sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(&mut connection).await.unwrap()
-}
-
-/// Changes one byte in the middle of the only value of a column.
-pub async fn flip_a_byte(path: &Path, table: &str, column: &str) {
-    let mut connection = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
-    let read = format!("SELECT {column} FROM {table}");
-    let mut value: Vec<u8> =
-        sqlx::query_scalar(AssertSqlSafe(read)).fetch_one(&mut connection).await.unwrap();
-    let middle = value.len() / 2;
-    value[middle] ^= 0xff;
-    let write = format!("UPDATE {table} SET {column} = ?");
-    let done = sqlx::query(AssertSqlSafe(write)).bind(value).execute(&mut connection).await.unwrap();
-    assert_eq!(done.rows_affected(), 1);
+    sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(&mut file(path).await).await.unwrap()
 }
 
 /// Asserts that SQLite finds nothing wrong, and that every stored layer can be read.

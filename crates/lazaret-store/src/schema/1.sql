@@ -1,4 +1,5 @@
--- Form 1. A later form is a file of its own that starts from this one.
+-- Form 1. A later form is a file of its own that starts from this one. Written for SQLite;
+-- schema.rs says how it is read for PostgreSQL.
 
 CREATE TABLE layers (
     id INTEGER PRIMARY KEY,
@@ -26,16 +27,6 @@ CREATE TABLE contents (
     data BLOB NOT NULL
 );
 CREATE INDEX contents_by_use ON contents (used_at, stored);
-
--- How many bytes the contents take, kept right by the triggers, so that nothing is ever summed.
-CREATE TABLE totals (name TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL);
-INSERT INTO totals VALUES ('contents', 0);
-CREATE TRIGGER contents_added AFTER INSERT ON contents BEGIN
-    UPDATE totals SET value = value + new.stored WHERE name = 'contents';
-END;
-CREATE TRIGGER contents_removed AFTER DELETE ON contents BEGIN
-    UPDATE totals SET value = value - old.stored WHERE name = 'contents';
-END;
 
 CREATE TABLE reports (
     id INTEGER PRIMARY KEY,
@@ -86,3 +77,7 @@ CREATE TABLE sightings (
     PRIMARY KEY (indicator, image, rule, location)
 ) WITHOUT ROWID;
 CREATE INDEX sightings_by_image ON sightings (image);
+
+-- How many bytes the contents take, kept right by the triggers, so that nothing is ever summed.
+CREATE TABLE totals (name TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL);
+INSERT INTO totals VALUES ('contents', 0);
