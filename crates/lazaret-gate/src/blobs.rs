@@ -145,13 +145,24 @@ impl Gate {
         let _turn = self.fetching.wait(digest.clone()).await;
         let fetched = match self.shelf.open(digest) {
             Some(there) => Ok(there),
-            None => {
-                count("upstream");
-                self.fetch(credential, image, digest, holder.size).await
-            }
+            None => match self.from_bucket(digest).await {
+                Some(there) => {
+                    count("bucket");
+                    Ok(there)
+                }
+                None => {
+                    count("upstream");
+                    self.fetch(credential, image, digest, holder.size).await
+                }
+            },
         };
         let (file, size) = fetched?;
         Ok(Served { file, size })
+    }
+
+    async fn from_bucket(&self, digest: &Digest) -> Option<(File, u64)> {
+        self.settings.bucket.as_ref()?.bring(digest, &self.shelf).await.then_some(())?;
+        self.shelf.open(digest)
     }
 
     async fn fetch(

@@ -13,7 +13,7 @@ use crate::credential::Tokens;
 use crate::documents::Documents;
 use crate::judge::lock;
 use crate::turns::Turns;
-use crate::{Audit, Credential, Judge, Metrics, Policy, PolicyError, Shelf, Upstreams};
+use crate::{Audit, Bucket, Credential, Judge, Metrics, Policy, PolicyError, Shelf, Upstreams};
 
 /// How long the answer of a registry to one credential counts: that it may see a repository.
 pub(crate) const RIGHT_LASTS: Duration = Duration::from_secs(60);
@@ -37,6 +37,8 @@ pub struct GateSettings {
     pub blobs: PathBuf,
     /// How many bytes of them.
     pub blob_bytes: u64,
+    /// A bucket that other gates keep blobs in as well.
+    pub bucket: Option<Bucket>,
     /// The policy file; without one the default policy holds.
     pub policy: Option<PathBuf>,
     /// The audit log; without one none is kept.
@@ -114,6 +116,9 @@ impl Gate {
             path: settings.blobs.clone(),
             error,
         })?;
+        if let Some(bucket) = &settings.bucket {
+            bucket.follow(&shelf);
+        }
         let audit = Audit::open(settings.audit.as_deref()).map_err(|error| GateError::Place {
             what: "the audit log",
             path: settings.audit.clone().unwrap_or_default(),

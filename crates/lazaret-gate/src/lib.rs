@@ -7,6 +7,7 @@
 mod audit;
 mod authority;
 mod blobs;
+mod bucket;
 mod credential;
 mod documents;
 mod gate;
@@ -23,6 +24,7 @@ mod turns;
 
 pub use audit::{Audit, Entry};
 pub use authority::{Authority, AuthorityError, CERTIFICATE};
+pub use bucket::{Bucket, BucketError};
 pub use credential::Credential;
 pub use gate::{Gate, GateError, GateSettings};
 pub use http::serve;

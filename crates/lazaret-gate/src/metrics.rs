@@ -36,7 +36,7 @@ pub struct Answer {
 /// Where a blob came from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Origin {
-    /// `shelf` or `upstream`.
+    /// `shelf`, `bucket` or `upstream`.
     pub origin: String,
 }
 

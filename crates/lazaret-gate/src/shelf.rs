@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use lazaret_model::Digest;
 use lazaret_oci::Hasher;
 use lazaret_scan::{BlobCopy, BlobShelf};
 use tempfile::NamedTempFile;
+use tokio::sync::mpsc::Sender;
 
 /// A shelf. Clones are the same shelf.
 #[derive(Clone)]
@@ -21,6 +22,8 @@ struct Inner {
     directory: PathBuf,
     limit: u64,
     books: Mutex<Books>,
+    /// Who wants to know what arrived.
+    told: OnceLock<Sender<Digest>>,
 }
 
 /// What lies on the shelf.
@@ -55,7 +58,12 @@ impl Shelf {
         }
         found.sort();
         let shelf = Self {
-            inner: Arc::new(Inner { directory: directory.to_owned(), limit, books: Mutex::default() }),
+            inner: Arc::new(Inner {
+                directory: directory.to_owned(),
+                limit,
+                books: Mutex::default(),
+                told: OnceLock::new(),
+            }),
         };
         for (_, digest, size) in found {
             shelf.note(digest, size);
@@ -76,6 +84,12 @@ impl Shelf {
     /// What the system says.
     pub fn is_writable(&self) -> io::Result<()> {
         NamedTempFile::with_prefix_in("part-", &self.inner.directory).map(drop)
+    }
+
+    /// Tells what arrives from now on. The first who asks is told, and of no more than there is room
+    /// for.
+    pub(crate) fn tell(&self, sender: Sender<Digest>) {
+        let _ = self.inner.told.set(sender);
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {
@@ -192,6 +206,9 @@ impl Arriving {
         self.file.persist(self.shelf.path(&self.digest)).map_err(|error| error.error)?;
         self.shelf.note(self.digest.clone(), self.written);
         self.shelf.make_room(0);
+        if let Some(told) = self.shelf.inner.told.get() {
+            let _ = told.try_send(self.digest);
+        }
         Ok(())
     }
 }

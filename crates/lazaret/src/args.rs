@@ -208,6 +208,10 @@ pub struct GateServeArgs {
     /// Bytes of blobs that are kept (K, M, G may follow).
     #[arg(long, value_name = "BYTES", value_parser = bytes, default_value = "20G")]
     pub cache_size: u64,
+    /// A bucket that several gates share, so that what one fetched the others need not: where it is
+    /// and who asks comes from AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY.
+    #[arg(long, value_name = "s3://BUCKET/PREFIX")]
+    pub bucket: Option<String>,
     /// Where it is written down who asked for what and what was answered, one JSON object a line.
     #[arg(long, value_name = "FILE")]
     pub audit_log: Option<PathBuf>,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use lazaret_gate::{Authority, Gate, GateSettings};
+use lazaret_gate::{Authority, Bucket, Gate, GateSettings};
 use lazaret_scan::{CredentialFiles, Scanner};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -71,10 +71,14 @@ fn serve(args: &GateServeArgs) -> Result<Exit> {
         budget: scanning.budget,
         blobs,
         blob_bytes: args.cache_size,
+        bucket: args.bucket.as_deref().map(Bucket::open).transpose()?,
         policy: args.policy.clone(),
         audit: args.audit_log.clone(),
     };
     crate::commands::runtime()?.block_on(async {
+        if let Some(bucket) = &settings.bucket {
+            bucket.check().await?;
+        }
         let scanner = Arc::new(Scanner::new(scanning, Arc::new(|_| {})).await?);
         let gate = Arc::new(Gate::open(settings, scanner)?);
         let listener = TcpListener::bind(args.listen)
