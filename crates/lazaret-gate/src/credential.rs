@@ -2,25 +2,27 @@
 //!
 //! Clients ask `/v2/` first and do as it says. The gate says "fetch a token from me" (distribution,
 //! `docs/spec/auth/token.md`), because that is what every client can do, with credentials and
-//! without. The token stands for what the client presented, in this process and for a short while.
+//! without. The token stands for what the client presented, for a short while: it is that, sealed
+//! with a key that only the gate has and its replicas with it, so that any of them can read it.
 
-use std::collections::HashMap;
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use axum::http::{HeaderMap, HeaderValue, header};
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use lazaret_model::Algorithm;
 use lazaret_oci::digest_of;
 use lazaret_registry::Login;
+use time::OffsetDateTime;
 
-use crate::judge::lock;
 use crate::{Refusal, Upstreams};
 
 /// How long a token counts.
 pub(crate) const TOKEN_LASTS: Duration = Duration::from_secs(900);
-/// Tokens that are remembered at once; clients whose token is forgotten fetch another one.
-const TOKENS: usize = 50_000;
+/// Bytes of the key that seals tokens.
+pub const TOKEN_KEY: usize = 32;
+/// What else may be presented as a token is not taken for one of these.
+const TOKENS_ARE: &[u8] = b"lazaret gate token 1";
 
 /// What a client presents. It decides what the client may see: the gate has no rights of its own.
 #[derive(Clone, PartialEq, Eq)]
@@ -96,13 +98,52 @@ impl std::fmt::Debug for Credential {
     }
 }
 
-/// Tokens that were handed out.
-#[derive(Default)]
+/// Seals and reads tokens.
 pub(crate) struct Tokens {
-    known: Mutex<HashMap<String, (Credential, Instant)>>,
+    key: LessSafeKey,
 }
 
 impl Tokens {
+    /// Those of this key.
+    ///
+    /// # Errors
+    /// A key that is none, in one sentence.
+    pub(crate) fn new(key: &[u8]) -> Result<Self, String> {
+        let key = UnboundKey::new(&AES_256_GCM, key)
+            .map_err(|_| format!("the key that seals tokens has {} bytes, and not {TOKEN_KEY}", key.len()))?;
+        Ok(Self { key: LessSafeKey::new(key) })
+    }
+
+    fn seal(&self, credential: &Credential) -> Option<String> {
+        let mut nonce = [0; NONCE_LEN];
+        getrandom::fill(&mut nonce).ok()?;
+        let ends = OffsetDateTime::now_utc().unix_timestamp() + i64::try_from(TOKEN_LASTS.as_secs()).ok()?;
+        let said = match credential {
+            Credential::Anonymous => Vec::new(),
+            Credential::Basic { registry, username, password } => vec![registry, username, password],
+        };
+        let mut sealed = serde_json::to_vec(&(ends, said)).ok()?;
+        let unique = Nonce::assume_unique_for_key(nonce);
+        self.key.seal_in_place_append_tag(unique, Aad::from(TOKENS_ARE), &mut sealed).ok()?;
+        Some(BASE64URL_NOPAD.encode(&[&nonce[..], &sealed].concat()))
+    }
+
+    fn open(&self, token: &str) -> Option<Credential> {
+        let mut bytes = BASE64URL_NOPAD.decode(token.trim().as_bytes()).ok()?;
+        let sealed = bytes.get_mut(NONCE_LEN..).is_some().then(|| bytes.split_off(NONCE_LEN));
+        let nonce = Nonce::try_assume_unique_for_key(&bytes).ok()?;
+        let mut sealed = sealed?;
+        let plain = self.key.open_in_place(nonce, Aad::from(TOKENS_ARE), &mut sealed).ok()?;
+        let (ends, said): (i64, Vec<String>) = serde_json::from_slice(plain).ok()?;
+        if OffsetDateTime::now_utc().unix_timestamp() >= ends {
+            return None;
+        }
+        match <[String; 3]>::try_from(said) {
+            Ok([registry, username, password]) => Some(Credential::Basic { registry, username, password }),
+            Err(said) => said.is_empty().then_some(Credential::Anonymous),
+        }
+    }
+
     /// A token for what a client presents; None where that cannot be read.
     pub(crate) fn issue(
         &self,
@@ -120,18 +161,7 @@ impl Tokens {
                 Credential::basic(rest, origin, upstreams)?
             }
         };
-        let mut random = [0; 32];
-        getrandom::fill(&mut random).ok()?;
-        let token = BASE64URL_NOPAD.encode(&random);
-        let mut known = lock(&self.known);
-        if known.len() >= TOKENS {
-            known.retain(|_, (_, since)| since.elapsed() < TOKEN_LASTS);
-            if known.len() >= TOKENS {
-                known.clear();
-            }
-        }
-        known.insert(token.clone(), (credential, Instant::now()));
-        Some(token)
+        self.seal(&credential)
     }
 
     /// Who sends a request. Without a header nobody; with one that is not known it is refused, so
@@ -151,9 +181,7 @@ impl Tokens {
             if !scheme.eq_ignore_ascii_case("bearer") {
                 return None;
             }
-            let known = lock(&self.known);
-            let (credential, since) = known.get(rest.trim())?;
-            (since.elapsed() < TOKEN_LASTS).then(|| credential.clone())
+            self.open(rest)
         };
         read().ok_or_else(|| {
             Refusal::login("these credentials are not known here or have run out: log in again")
@@ -187,7 +215,9 @@ mod tests {
     #[test]
     fn credentials_are_for_one_registry_and_never_shown() {
         let upstreams = Upstreams::new(vec!["docker.io".into(), "ghcr.io".into()]);
-        let tokens = Tokens::default();
+        let tokens = Tokens::new(&[7; TOKEN_KEY]).unwrap();
+        let replica = Tokens::new(&[7; TOKEN_KEY]).unwrap();
+        let stranger = Tokens::new(&[8; TOKEN_KEY]).unwrap();
         assert_eq!(tokens.read(&HeaderMap::new(), None, &upstreams).unwrap(), Credential::Anonymous);
         for (plain, origin, goes_to, user) in [
             ("ana:b:c", None, "docker.io", "ana"),
@@ -197,7 +227,8 @@ mod tests {
         ] {
             let headers = with(&format!("Basic {}", BASE64.encode(plain.as_bytes())));
             let token = tokens.issue(&headers, origin, &upstreams).unwrap();
-            let read = tokens.read(&with(&format!("Bearer {token}")), origin, &upstreams).unwrap();
+            assert!(stranger.open(&token).is_none() && tokens.open(&token[..token.len() - 2]).is_none());
+            let read = replica.read(&with(&format!("Bearer {token}")), origin, &upstreams).unwrap();
             assert_eq!(read.user(), user);
             let login = read.login(goes_to).unwrap();
             assert_eq!((login.username.as_str(), login.password.as_str()), (user, "b:c"));

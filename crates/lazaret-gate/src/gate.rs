@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use lazaret_model::{Budget, Digest, RegistryRef};
 use lazaret_scan::{Asker, BlobShelf, Client, ClientOptions, ScanError, Scanner};
 
-use crate::credential::Tokens;
+use crate::credential::{TOKEN_KEY, Tokens};
 use crate::documents::Documents;
 use crate::judge::lock;
 use crate::turns::Turns;
@@ -54,6 +54,9 @@ pub enum GateError {
     /// The registries cannot be asked.
     #[error(transparent)]
     Scan(#[from] ScanError),
+    /// No key for tokens can be had.
+    #[error("tokens cannot be sealed: {0}")]
+    Key(String),
     /// A file or directory cannot be used.
     #[error("{what} {path} cannot be used: {error}")]
     Place {
@@ -102,11 +105,18 @@ pub(crate) struct Holder {
 }
 
 impl Gate {
-    /// Opens a gate.
+    /// Opens a gate. Where the scanner has a store, the gate shares with all others that have the same
+    /// one: whose turn it is to judge, what holds which blob, and the key that seals tokens.
     ///
     /// # Errors
     /// Each says what cannot be used, and why.
-    pub fn open(settings: GateSettings, scanner: Arc<Scanner>) -> Result<Self, GateError> {
+    pub async fn open(settings: GateSettings, scanner: Arc<Scanner>) -> Result<Self, GateError> {
+        let mut key = vec![0; TOKEN_KEY];
+        getrandom::fill(&mut key).map_err(|error| GateError::Key(error.to_string()))?;
+        if let Some(store) = scanner.store() {
+            key = store.secret("gate tokens", || key).await.map_err(ScanError::from)?;
+        }
+        let tokens = Tokens::new(&key).map_err(GateError::Key)?;
         let policy = match &settings.policy {
             Some(path) => Policy::read(path)?,
             None => Policy::default(),
@@ -132,7 +142,7 @@ impl Gate {
             shelf,
             audit,
             metrics,
-            tokens: Tokens::default(),
+            tokens,
             policy: Mutex::new(Arc::new(policy)),
             client,
             clients: Mutex::default(),

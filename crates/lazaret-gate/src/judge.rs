@@ -14,7 +14,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::Refusal;
 use crate::metrics::Verdict;
@@ -83,10 +83,18 @@ const REMEMBERED: usize = 20_000;
 /// others only where there are as many of its kind.
 pub const AT_ONCE: usize = 4;
 
+/// How long a judgement belongs to the one who began it without a sign of life, where several
+/// replicas share a store.
+const TURN_LASTS: Duration = Duration::from_secs(30);
+/// How often a replica looks whether another has done with an image.
+const LOOK: Duration = Duration::from_millis(200);
+
 /// Judges images, each once.
 pub struct Judge {
-    scanner: Arc<Scanner>,
-    judges: String,
+    /// Replaced when rules change.
+    scanner: Mutex<Arc<Scanner>>,
+    /// By which name this one takes its turn among others with the same store.
+    name: String,
     slots: Semaphore,
     /// How many were judged, by verdict.
     judged: Family<Verdict, Counter>,
@@ -98,13 +106,24 @@ impl Judge {
     /// A judge that uses this scanner.
     pub fn new(scanner: Arc<Scanner>, judged: Family<Verdict, Counter>) -> Self {
         Self {
-            judges: scanner.judges(),
-            scanner,
+            scanner: Mutex::new(scanner),
+            name: format!("gate {}", random_name()),
             slots: Semaphore::new(AT_ONCE),
             judged,
             verdicts: Mutex::default(),
             flights: Mutex::default(),
         }
+    }
+
+    /// Who scans now.
+    pub fn scanner(&self) -> Arc<Scanner> {
+        Arc::clone(&lock(&self.scanner))
+    }
+
+    /// Judges with other rules from now on. What is under way is brought to its end with the old ones,
+    /// and then counts no longer.
+    pub fn replace(&self, scanner: Arc<Scanner>) {
+        *lock(&self.scanner) = scanner;
     }
 
     /// The verdict on a manifest, where it is known and no older than `longest`.
@@ -113,7 +132,7 @@ impl Judge {
         let longest =
             if known.outcome == Outcome::Inconclusive { longest.min(UNSURE_LASTS) } else { longest };
         let age = OffsetDateTime::now_utc() - known.judged_at;
-        (age <= longest && known.judges == self.judges).then_some(known)
+        (age <= longest && known.judges == self.scanner().judges()).then_some(known)
     }
 
     /// Judgements that are under way or wait for their turn.
@@ -174,14 +193,72 @@ impl Judge {
     }
 
     async fn judge(&self, asker: &Asker, image: RegistryRef, digest: &Digest) -> Outcomes {
+        let scanner = self.scanner();
+        let what = format!("judge {digest} {}", scanner.judges());
+        let _turn = match scanner.store() {
+            Some(_) => Some(self.turn(&scanner, what).await?),
+            None => None,
+        };
         let reference = RegistryRef { tag: None, digest: Some(digest.clone()), ..image };
-        let reports = self.scanner.scan_for(asker, &ImageRef::Registry(reference), None).await;
+        let reports = scanner.scan_for(asker, &ImageRef::Registry(reference), None).await;
         let reports = reports.map_err(|error: ScanError| Refusal::unjudged(&error))?;
         match reports.first().filter(|report| report.pinned.digest == *digest) {
-            Some(report) => Ok(Arc::new(Judged::of(digest, report, &self.judges))),
+            Some(report) => Ok(Arc::new(Judged::of(digest, report, &scanner.judges()))),
             None => Err(Refusal::broken("the judgement is about another image than the one asked for")),
         }
     }
+
+    /// The turn to judge an image, among all who share the store. Whoever has to wait finds the
+    /// verdict there afterwards; where the other one died, this one judges.
+    async fn turn(&self, scanner: &Arc<Scanner>, what: String) -> Result<StoreTurn, Refusal> {
+        let failed = |error: lazaret_store::StoreError| Refusal::broken(error.to_string());
+        loop {
+            let Some(store) = scanner.store() else { return Err(broke_off()) };
+            if store.lease(&what, &self.name, TURN_LASTS).await.map_err(failed)? {
+                break;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        let (kept, name, lease) = (Arc::clone(scanner), self.name.clone(), what.clone());
+        let renewing = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(TURN_LASTS / 3).await;
+                if let Some(store) = kept.store() {
+                    // A store that fails now may answer next time; until then nobody else has it.
+                    let _ = store.lease(&lease, &name, TURN_LASTS).await;
+                }
+            }
+        });
+        Ok(StoreTurn { scanner: Arc::clone(scanner), name: self.name.clone(), what, renewing })
+    }
+}
+
+/// A turn that was taken in the store; given back when it is dropped.
+struct StoreTurn {
+    scanner: Arc<Scanner>,
+    name: String,
+    what: String,
+    renewing: JoinHandle<()>,
+}
+
+impl Drop for StoreTurn {
+    fn drop(&mut self) {
+        self.renewing.abort();
+        let (scanner, name, what) = (Arc::clone(&self.scanner), self.name.clone(), self.what.clone());
+        tokio::spawn(async move {
+            if let Some(store) = scanner.store() {
+                // One that is not given back runs out.
+                let _ = store.release(&what, &name).await;
+            }
+        });
+    }
+}
+
+fn random_name() -> String {
+    let mut random = [0; 8];
+    // Without randomness two replicas might take one turn together: both judge, and agree.
+    let _ = getrandom::fill(&mut random);
+    data_encoding::HEXLOWER.encode(&random)
 }
 
 fn broke_off() -> Refusal {

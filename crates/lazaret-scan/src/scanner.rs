@@ -153,7 +153,8 @@ impl Scanner {
         format!("{} {} {}", self.analyzers, self.rules.all, lazaret_detect::CODE_VERSION)
     }
 
-    pub(crate) fn store(&self) -> Option<&Store> {
+    /// Where facts and verdicts are kept, if anywhere.
+    pub fn store(&self) -> Option<&Store> {
         self.store.as_ref()
     }
 

@@ -80,7 +80,7 @@ fn serve(args: &GateServeArgs) -> Result<Exit> {
             bucket.check().await?;
         }
         let scanner = Arc::new(Scanner::new(scanning, Arc::new(|_| {})).await?);
-        let gate = Arc::new(Gate::open(settings, scanner)?);
+        let gate = Arc::new(Gate::open(settings, scanner).await?);
         let listener = TcpListener::bind(args.listen)
             .await
             .with_context(|| format!("cannot listen on {}", args.listen))?;
