@@ -18,6 +18,7 @@ mod metrics;
 mod name;
 mod policy;
 mod refusal;
+mod rejudge;
 mod shelf;
 mod transparent;
 mod turns;

@@ -148,6 +148,28 @@ impl Scanner {
         Asker { client: self.client.clone(), shelf: None }
     }
 
+    /// The version of the rules as they lie there now, where it is another than the one that judges.
+    ///
+    /// # Errors
+    /// Rules that cannot be read.
+    pub async fn changed(&self) -> Result<Option<String>, ScanError> {
+        let (rules, only) = (self.settings.worker.rules.clone(), self.settings.worker.only_user_rules);
+        let now =
+            tokio::task::spawn_blocking(move || lazaret_detect::rules_version(&rules, only)).await.map_err(
+                |e| ScanError::System { what: "reading the rules", error: std::io::Error::other(e) },
+            )??;
+        Ok((now.all != self.rules.all).then_some(now.all))
+    }
+
+    /// Starts a worker, if none runs: whether it can use the rules.
+    ///
+    /// # Errors
+    /// It cannot be started, or the rules are wrong.
+    pub async fn check(&self) -> Result<(), ScanError> {
+        self.workers.take().await?.get().await?;
+        Ok(())
+    }
+
     /// Versions of all that judges: another text means that verdicts may differ.
     pub fn judges(&self) -> String {
         format!("{} {} {}", self.analyzers, self.rules.all, lazaret_detect::CODE_VERSION)

@@ -551,3 +551,24 @@ fn an_artifact_that_nobody_judges_does_not_bring_in_a_layer_of_a_refused_image()
     let (status, said, _) = get(&format!("{base}/blobs/{layer}"));
     assert_eq!((status, said["errors"][0]["code"].as_str()), (403, Some("DENIED")), "{said}");
 }
+
+#[test]
+fn rules_that_change_are_read_again_and_broken_ones_change_nothing() {
+    let field = Field::new(Access::Open, None);
+    let rules = field.place.path("rules/marker.yar");
+    let today = std::fs::read_to_string(&rules).unwrap();
+    std::fs::write(&rules, today.replace(MARKER, "LAZARET-TEST-OTHER")).unwrap();
+    let gate = field.gate(&[]);
+    assert!(field.pull(&gate, "team/bad:1", &[]).is_ok(), "nothing is known of it yet");
+    let log = || std::fs::read_to_string(&gate.process.log).unwrap();
+    let write = |text: &str, told: &str| {
+        std::fs::write(&rules, text).unwrap();
+        served::until(told, || log().contains(told).then_some(()));
+    };
+    write("rule broken {", "the rules before still hold");
+    assert!(field.pull(&gate, "team/bad:1", &[]).is_ok());
+    write(&today, "the rules were read again");
+    let refused = field.pull(&gate, "team/bad:1", &[]).unwrap_err();
+    assert!(refused.contains("lazaret refuses team/bad: malicious"), "{refused}");
+    assert!(field.pull(&gate, "team/good:1", &[]).is_ok());
+}

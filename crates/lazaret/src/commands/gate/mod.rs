@@ -79,7 +79,7 @@ fn serve(args: &GateServeArgs) -> Result<Exit> {
         if let Some(bucket) = &settings.bucket {
             bucket.check().await?;
         }
-        let scanner = Arc::new(Scanner::new(scanning, Arc::new(|_| {})).await?);
+        let scanner = Arc::new(Scanner::new(scanning.clone(), Arc::new(|_| {})).await?);
         let gate = Arc::new(Gate::open(settings, scanner).await?);
         let listener = TcpListener::bind(args.listen)
             .await
@@ -89,6 +89,11 @@ fn serve(args: &GateServeArgs) -> Result<Exit> {
         let watched = Arc::clone(&gate);
         tokio::spawn(async move {
             watched.watch_policy(|said| eprintln!("lazaret: {}", lazaret_model::visible(said))).await;
+        });
+        let watched = Arc::clone(&gate);
+        tokio::spawn(async move {
+            let tell = |said: &str| eprintln!("lazaret: {}", lazaret_model::visible(said));
+            watched.watch_rules(scanning, Arc::new(|_| {}), tell).await;
         });
         if let (Some(address), Some(authority)) = (args.transparent, authority) {
             let proxy =

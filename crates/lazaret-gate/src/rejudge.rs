@@ -1,0 +1,133 @@
+//! What came in is judged again when what judges has changed: an image that was let in yesterday and
+//! is malicious by today's rules is refused from then on, and told.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lazaret_model::RegistryRef;
+use lazaret_scan::{Listener, ScanError, Scanner, Settings};
+use lazaret_store::{Answer, Decision, DecisionFilter, Store};
+use time::OffsetDateTime;
+
+use crate::gate::Gate;
+use crate::judge::Judged;
+use crate::{Action, Credential};
+
+/// How often the folders of rules are looked at.
+const RULES_LOOK: Duration = Duration::from_secs(5);
+/// What came in so long ago is judged again when somebody asks for it.
+const BACK: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Decisions that are looked at, the latest first.
+const MOST: u32 = 20_000;
+/// As what the gate stands in the list of decisions when nobody asked.
+const DOOR: &str = "rejudge";
+
+impl Gate {
+    /// Looks at the folders of rules every few seconds. Rules that can be read replace those before;
+    /// others are told, and those before hold. Never ends.
+    pub async fn watch_rules(self: Arc<Self>, settings: Settings, listener: Listener, tell: impl Fn(&str)) {
+        self.judge_again(&tell).await;
+        if settings.worker.rules.is_empty() {
+            return std::future::pending().await;
+        }
+        let mut broken = None;
+        loop {
+            tokio::time::sleep(RULES_LOOK).await;
+            match self.judge.scanner().changed().await {
+                Ok(None) => broken = None,
+                Ok(Some(version)) if broken.as_ref() == Some(&version) => {}
+                Ok(Some(version)) => match renewed(settings.clone(), Arc::clone(&listener)).await {
+                    Ok(scanner) => {
+                        broken = None;
+                        self.judge.replace(Arc::new(scanner));
+                        tell("the rules were read again");
+                        self.judge_again(&tell).await;
+                    }
+                    Err(error) => {
+                        broken = Some(version);
+                        tell(&format!("{error}; the rules before still hold"));
+                    }
+                },
+                Err(error) => tell(&format!("{error}; the rules before still hold")),
+            }
+        }
+    }
+
+    /// Judges anew what came in lately and was judged by others than those who judge now.
+    async fn judge_again(&self, tell: &impl Fn(&str)) {
+        let scanner = self.judge.scanner();
+        let Some(store) = scanner.store() else { return };
+        let since = OffsetDateTime::now_utc() - BACK;
+        let filter = DecisionFilter {
+            answers: vec![Answer::Served, Answer::Audited],
+            since: i64::try_from(since.unix_timestamp_nanos() / 1_000_000).ok(),
+            limit: Some(MOST),
+            ..DecisionFilter::default()
+        };
+        let came_in = match store.decisions(&filter).await {
+            Ok(came_in) => came_in,
+            Err(error) => return tell(&format!("what came in is not judged again: {error}")),
+        };
+        let mut seen = HashSet::new();
+        // A list without content, and what nobody judges, has no verdict.
+        for decision in came_in.iter().filter(|decision| decision.verdict.is_some()) {
+            let Some(digest) = &decision.digest else { continue };
+            let Ok(image) = decision.image.parse::<RegistryRef>() else { continue };
+            if !seen.insert((image.registry.clone(), image.repository.clone(), digest.clone())) {
+                continue;
+            }
+            let image = RegistryRef { digest: Some(digest.clone()), ..image };
+            // Whoever asked is not here, so only what anybody may see can be fetched again; what is
+            // in the store needs no more than its manifest. The rest is judged when it is asked for.
+            match self.judged(&Credential::Anonymous, &image, digest).await {
+                Ok(judged) => self.tell_change(store, decision, &image, &judged, tell).await,
+                Err(refusal) => tracing::info!(%image, why = refusal.message, "not judged again yet"),
+            }
+        }
+    }
+
+    async fn tell_change(
+        &self,
+        store: &Store,
+        before: &Decision,
+        image: &RegistryRef,
+        judged: &Judged,
+        tell: &impl Fn(&str),
+    ) {
+        let now = OffsetDateTime::now_utc();
+        let decided = self.policy().decide(image, judged, now);
+        if decided.action != Action::Refuse || before.verdict.as_deref() == Some(judged.outcome.word()) {
+            return;
+        }
+        tell(&format!(
+            "{image} came in and is refused from now on: {}: {}",
+            judged.outcome.word(),
+            judged.why
+        ));
+        let decision = Decision {
+            time: i64::try_from(now.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX),
+            door: DOOR.to_owned(),
+            client: String::new(),
+            user: String::new(),
+            verdict: Some(judged.outcome.word().to_owned()),
+            why: judged.why.clone(),
+            policy: decided.by,
+            author: None,
+            reason: decided.why,
+            answer: Answer::Refused,
+            request: String::new(),
+            ..before.clone()
+        };
+        if let Err(error) = store.put_decision(&decision).await {
+            tell(&format!("that {image} is refused now is not in the list: {error}"));
+        }
+    }
+}
+
+/// A scanner of the rules as they are now, if its worker can use them.
+async fn renewed(settings: Settings, listener: Listener) -> Result<Scanner, ScanError> {
+    let scanner = Scanner::new(settings, listener).await?;
+    scanner.check().await?;
+    Ok(scanner)
+}
