@@ -203,7 +203,7 @@ impl Judge {
         let reports = scanner.scan_for(asker, &ImageRef::Registry(reference), None).await;
         let reports = reports.map_err(|error: ScanError| Refusal::unjudged(&error))?;
         match reports.first().filter(|report| report.pinned.digest == *digest) {
-            Some(report) => Ok(Arc::new(Judged::of(digest, report, &scanner.judges()))),
+            Some(report) => Ok(Arc::new(Judged::of(digest, report, scanner.judges()))),
             None => Err(Refusal::broken("the judgement is about another image than the one asked for")),
         }
     }

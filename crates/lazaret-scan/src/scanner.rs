@@ -49,6 +49,7 @@ pub struct Scanner {
     workers: Workers,
     rules: RulesVersion,
     analyzers: String,
+    judges: String,
     listener: Listener,
 }
 
@@ -74,13 +75,15 @@ impl Scanner {
         });
         let workers =
             Workers::new(settings.program.clone(), settings.worker.clone(), settings.at_once, progress);
+        let analyzers = format!("{FACTS_VERSION} {}", lazaret_detect::Examiner::new().version());
         Ok(Self {
             settings,
             client,
             store,
             workers,
+            judges: format!("{analyzers} {} {}", rules.all, lazaret_detect::CODE_VERSION),
             rules,
-            analyzers: format!("{FACTS_VERSION} {}", lazaret_detect::Examiner::new().version()),
+            analyzers,
             listener,
         })
     }
@@ -171,8 +174,8 @@ impl Scanner {
     }
 
     /// Versions of all that judges: another text means that verdicts may differ.
-    pub fn judges(&self) -> String {
-        format!("{} {} {}", self.analyzers, self.rules.all, lazaret_detect::CODE_VERSION)
+    pub fn judges(&self) -> &str {
+        &self.judges
     }
 
     /// Where facts and verdicts are kept, if anywhere.
