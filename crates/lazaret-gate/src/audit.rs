@@ -25,6 +25,8 @@ pub struct Entry<'a> {
     pub time: OffsetDateTime,
     /// Number of the request since the start of the gate.
     pub request: u64,
+    /// The door at which it was asked.
+    pub door: &'a str,
     /// Where the client is.
     pub client: String,
     /// Who asked.

@@ -79,7 +79,7 @@ pub struct Gate {
     pub(crate) metrics: Metrics,
     pub(crate) tokens: Tokens,
     policy: Mutex<Arc<Policy>>,
-    client: Client,
+    pub(crate) client: Client,
     clients: Mutex<HashMap<(String, String), Client>>,
     /// Manifests and indexes as their registries sent them, digest checked.
     pub(crate) documents: Documents,

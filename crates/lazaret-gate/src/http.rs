@@ -177,6 +177,7 @@ fn written_down<T>(
     let entry = Entry {
         time: OffsetDateTime::now_utc(),
         request: gate.number(),
+        door: "registry",
         client: client.to_string(),
         user: credential.user(),
         image: image.to_string(),

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
-use lazaret_model::{Class, Digest, ImageRef, Outcome, RegistryRef, Report, Severity};
+use lazaret_model::{Algorithm, Class, Digest, ImageRef, Launch, Outcome, RegistryRef, Report, Severity};
+use lazaret_oci::digest_of;
 use lazaret_scan::{Asker, ScanError, Scanner};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -71,7 +72,22 @@ impl Judged {
     }
 }
 
-type Outcomes = Result<Arc<Judged>, Refusal>;
+/// What is judged.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Subject {
+    /// Digest of the manifest, or the id under which an engine holds the image.
+    pub digest: Digest,
+    /// Digest over how it is run; None for the image by itself.
+    pub launch: Option<Digest>,
+}
+
+impl From<&Digest> for Subject {
+    fn from(digest: &Digest) -> Self {
+        Self { digest: digest.clone(), launch: None }
+    }
+}
+
+pub(crate) type Outcomes = Result<Arc<Judged>, Refusal>;
 type Flight = Shared<BoxFuture<'static, Outcomes>>;
 
 /// How long a verdict counts that says that something was not read: what failed may pass. What is
@@ -98,8 +114,8 @@ pub struct Judge {
     slots: Semaphore,
     /// How many were judged, by verdict.
     judged: Family<Verdict, Counter>,
-    verdicts: Mutex<HashMap<Digest, Arc<Judged>>>,
-    flights: Mutex<HashMap<Digest, Flight>>,
+    verdicts: Mutex<HashMap<Subject, Arc<Judged>>>,
+    flights: Mutex<HashMap<Subject, Flight>>,
 }
 
 impl Judge {
@@ -128,7 +144,12 @@ impl Judge {
 
     /// The verdict on a manifest, where it is known and no older than `longest`.
     pub fn known(&self, digest: &Digest, longest: Duration) -> Option<Arc<Judged>> {
-        let known = lock(&self.verdicts).get(digest).cloned()?;
+        self.known_of(&digest.into(), longest)
+    }
+
+    /// The same of an image as it is run.
+    pub(crate) fn known_of(&self, subject: &Subject, longest: Duration) -> Option<Arc<Judged>> {
+        let known = lock(&self.verdicts).get(subject).cloned()?;
         let longest =
             if known.outcome == Outcome::Inconclusive { longest.min(UNSURE_LASTS) } else { longest };
         let age = OffsetDateTime::now_utc() - known.judged_at;
@@ -151,58 +172,91 @@ impl Judge {
         longest: Duration,
         hold: Duration,
     ) -> Option<Outcomes> {
-        if let Some(known) = self.known(digest, longest) {
+        let image = RegistryRef { tag: None, digest: Some(digest.clone()), ..image.clone() };
+        self.verdict_of(asker, &ImageRef::Registry(image), digest, None, longest, hold).await
+    }
+
+    /// The same of any image that a reference names without doubt, also as it is run.
+    pub(crate) async fn verdict_of(
+        self: &Arc<Self>,
+        asker: &Asker,
+        image: &ImageRef,
+        digest: &Digest,
+        launch: Option<&Launch>,
+        longest: Duration,
+        hold: Duration,
+    ) -> Option<Outcomes> {
+        let subject = Subject { digest: digest.clone(), launch: launch.map(digest_of_launch) };
+        if let Some(known) = self.known_of(&subject, longest) {
             return Some(Ok(known));
         }
         let flight = {
             let mut flights = lock(&self.flights);
             flights
-                .entry(digest.clone())
-                .or_insert_with(|| self.fly(asker.clone(), image.clone(), digest.clone()))
+                .entry(subject.clone())
+                .or_insert_with(|| self.fly(asker.clone(), image.clone(), launch.cloned(), subject))
                 .clone()
         };
         tokio::time::timeout(hold, flight).await.ok()
     }
 
-    fn fly(self: &Arc<Self>, asker: Asker, image: RegistryRef, digest: Digest) -> Flight {
+    fn fly(
+        self: &Arc<Self>,
+        asker: Asker,
+        image: ImageRef,
+        launch: Option<Launch>,
+        subject: Subject,
+    ) -> Flight {
         let judge = Arc::clone(self);
         let task = tokio::spawn(async move {
             let _slot = judge.slots.acquire().await;
-            let (runtime, inner, named) = (Handle::current(), Arc::clone(&judge), digest.clone());
+            let (runtime, inner, about) = (Handle::current(), Arc::clone(&judge), subject.digest.clone());
             // A judgement waits for a worker most of its time, and has a thread of its own for that. It
             // may end in a panic; what stands here may not, or nobody could ask for this image again.
-            let judging = spawn_blocking(move || runtime.block_on(inner.judge(&asker, image, &named)));
+            let judging = spawn_blocking(move || {
+                runtime.block_on(inner.judge(&asker, &image, launch.as_ref(), &about))
+            });
             let outcome = judging.await.unwrap_or_else(|_| Err(broke_off()));
-            judge.land(&digest, &outcome);
+            judge.land(&subject, &outcome);
             outcome
         });
         async move { task.await.unwrap_or_else(|_| Err(broke_off())) }.boxed().shared()
     }
 
     /// Notes what came of a judgement: whoever asks from now on finds it, or tries again.
-    fn land(&self, digest: &Digest, outcome: &Outcomes) {
+    fn land(&self, subject: &Subject, outcome: &Outcomes) {
         if let Ok(judged) = outcome {
             self.judged.get_or_create(&Verdict { verdict: judged.outcome.word().to_owned() }).inc();
             let mut verdicts = lock(&self.verdicts);
             if verdicts.len() >= REMEMBERED {
                 verdicts.clear();
             }
-            verdicts.insert(digest.clone(), Arc::clone(judged));
+            verdicts.insert(subject.clone(), Arc::clone(judged));
         }
-        lock(&self.flights).remove(digest);
+        lock(&self.flights).remove(subject);
     }
 
-    async fn judge(&self, asker: &Asker, image: RegistryRef, digest: &Digest) -> Outcomes {
+    async fn judge(
+        &self,
+        asker: &Asker,
+        image: &ImageRef,
+        launch: Option<&Launch>,
+        digest: &Digest,
+    ) -> Outcomes {
         let scanner = self.scanner();
-        let what = format!("judge {digest} {}", scanner.judges());
+        let what = match launch {
+            None => format!("judge {digest} {}", scanner.judges()),
+            Some(launch) => format!("judge {digest} as {} {}", digest_of_launch(launch), scanner.judges()),
+        };
         let _turn = match scanner.store() {
             Some(_) => Some(self.turn(&scanner, what).await?),
             None => None,
         };
-        let reference = RegistryRef { tag: None, digest: Some(digest.clone()), ..image };
-        let reports = scanner.scan_for(asker, &ImageRef::Registry(reference), None).await;
+        let reports = scanner.scan_for(asker, image, launch).await;
         let reports = reports.map_err(|error: ScanError| Refusal::unjudged(&error))?;
-        match reports.first().filter(|report| report.pinned.digest == *digest) {
+        // An engine calls images by names of its own, and exports one by that name.
+        let engines = matches!(image, ImageRef::DockerDaemon(_)) && reports.len() == 1;
+        match reports.first().filter(|report| engines || report.pinned.digest == *digest) {
             Some(report) => Ok(Arc::new(Judged::of(digest, report, scanner.judges()))),
             None => Err(Refusal::broken("the judgement is about another image than the one asked for")),
         }
@@ -259,6 +313,13 @@ fn random_name() -> String {
     // Without randomness two replicas might take one turn together: both judge, and agree.
     let _ = getrandom::fill(&mut random);
     data_encoding::HEXLOWER.encode(&random)
+}
+
+/// One name for launches that say the same, wherever they were written.
+fn digest_of_launch(launch: &Launch) -> Digest {
+    let bare = Launch { written: Vec::new(), ..launch.clone() };
+    // A launch holds texts and lists alone, which are always JSON.
+    digest_of(Algorithm::Sha256, &serde_json::to_vec(&bare).unwrap_or_default())
 }
 
 fn broke_off() -> Refusal {

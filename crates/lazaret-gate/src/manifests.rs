@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use lazaret_model::{Digest, RegistryRef};
+use lazaret_model::{Digest, Launch, RegistryRef};
 use lazaret_oci::{Document, Index, parse_document};
 use lazaret_registry::Manifest;
 use serde_json::json;
@@ -168,36 +168,52 @@ impl Gate {
         judged: &Arc<Judged>,
         trace: &mut Trace,
     ) -> Result<(), Refusal> {
+        self.decide_as(image, judged, None, trace)
+    }
+
+    /// The same of an image that is run in a way that is known.
+    pub(crate) fn decide_as(
+        &self,
+        image: &RegistryRef,
+        judged: &Arc<Judged>,
+        launch: Option<&Launch>,
+        trace: &mut Trace,
+    ) -> Result<(), Refusal> {
         let policy = self.policy();
-        let decision = policy.decide(image, judged, OffsetDateTime::now_utc());
-        let refused = decision.action == Action::Refuse;
+        let decision = policy.decide(image, judged, launch, OffsetDateTime::now_utc());
+        let comes_in = decision.action == Action::Allow;
         trace.judged = Some(Arc::clone(judged));
         trace.decision = Some(decision.clone());
-        if !refused {
+        if comes_in {
             return Ok(());
         }
         if policy.mode == Mode::Audit {
             trace.audited = true;
             return Ok(());
         }
-        let name = lazaret_model::one_line(&image.repository, 120);
-        let why = lazaret_model::one_line(&judged.why, 300);
-        let message = match &decision.why {
-            Some(reason) => format!(
-                "lazaret refuses {name}: {} ({}); it is {}: {why}",
-                lazaret_model::one_line(reason, 200),
-                decision.by,
-                judged.outcome.word()
-            ),
-            None => format!("lazaret refuses {name}: {}: {why}", judged.outcome.word()),
-        };
-        let detail = json!({
-            "digest": judged.digest.to_string(),
-            "verdict": judged.outcome.word(),
-            "why": judged.why,
-            "rules": judged.findings.iter().map(|finding| finding.rule.as_str()).take(10).collect::<Vec<_>>(),
-            "policy": decision.by,
-        });
-        Err(Refusal::denied(message, Some(detail)))
+        Err(refused(image, judged, &decision))
     }
+}
+
+/// The sentence with which an image is refused.
+pub(crate) fn refused(image: &RegistryRef, judged: &Judged, decision: &Decision) -> Refusal {
+    let name = lazaret_model::one_line(&image.repository, 120);
+    let why = lazaret_model::one_line(&judged.why, 300);
+    let message = match &decision.why {
+        Some(reason) => format!(
+            "lazaret refuses {name}: {} ({}); it is {}: {why}",
+            lazaret_model::one_line(reason, 200),
+            decision.by,
+            judged.outcome.word()
+        ),
+        None => format!("lazaret refuses {name}: {}: {why}", judged.outcome.word()),
+    };
+    let detail = json!({
+        "digest": judged.digest.to_string(),
+        "verdict": judged.outcome.word(),
+        "why": judged.why,
+        "rules": judged.findings.iter().map(|finding| finding.rule.as_str()).take(10).collect::<Vec<_>>(),
+        "policy": decision.by,
+    });
+    Refusal::denied(message, Some(detail))
 }

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use lazaret_model::{Class, Outcome, RegistryRef, Severity};
+use lazaret_model::{Class, Launch, Outcome, RegistryRef, Severity};
 use lazaret_scan::Glob;
 use serde::{Deserialize, Serialize};
 use time::{Date, OffsetDateTime};
 
 use crate::judge::Judged;
+use crate::privileges::Privileges;
 
 /// A policy file, validated.
 #[derive(Debug, Clone, Deserialize)]
@@ -23,9 +24,23 @@ pub struct Policy {
     pub verdict_hours: u64,
     /// What a verdict means where no rule says otherwise.
     pub verdicts: Verdicts,
+    /// What the Docker authorization plugin does with what it cannot judge beforehand.
+    pub docker: DockerDoor,
     /// The first rule that fits decides.
     #[serde(rename = "rule")]
     pub rules: Vec<Rule>,
+}
+
+/// What the Docker authorization plugin does with requests by which images arrive or run unseen.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct DockerDoor {
+    /// Builds: the daemon fetches what a `FROM` names by itself, and runs its steps.
+    pub build: Action,
+    /// Plugins of the engine, which run with rights of their own.
+    pub plugins: Action,
+    /// A swarm: its tasks start inside the daemon, without a request that the plugin sees.
+    pub swarm: Action,
 }
 
 /// Whether a refusal refuses.
@@ -90,6 +105,8 @@ pub struct Rule {
     pub class: Option<Class>,
     /// Only where a finding is at least as severe.
     pub severity: Option<Severity>,
+    /// Only where it is known how the image is run, and it is run so.
+    pub launch: Option<Privileges>,
     /// What is done. A rule without an action is an error.
     pub action: Option<Action>,
     /// Why: needed where something is let in.
@@ -154,8 +171,15 @@ impl Default for Policy {
             hold: 120,
             verdict_hours: 30 * 24,
             verdicts: Verdicts::default(),
+            docker: DockerDoor::default(),
             rules: Vec::new(),
         }
+    }
+}
+
+impl Default for DockerDoor {
+    fn default() -> Self {
+        Self { build: Action::Refuse, plugins: Action::Refuse, swarm: Action::Refuse }
     }
 }
 
@@ -206,6 +230,9 @@ impl Policy {
             {
                 return Err(format!("{name}: `{expires}` is no date; write it as 2027-01-31"));
             }
+            if let Some(wrong) = rule.launch.as_ref().and_then(Privileges::wrong) {
+                return Err(format!("{name}: {wrong}"));
+            }
             let known = |word: &String| Outcome::ALL.iter().any(|outcome| outcome.word() == word);
             if let Some(word) = rule.verdict.iter().find(|word| !known(word)) {
                 return Err(format!(
@@ -216,10 +243,17 @@ impl Policy {
         Ok(policy)
     }
 
-    /// What is done with an image that was judged.
-    pub fn decide(&self, image: &RegistryRef, judged: &Judged, now: OffsetDateTime) -> Decision {
+    /// What is done with an image that was judged, and run in this way, where that is known.
+    pub fn decide(
+        &self,
+        image: &RegistryRef,
+        judged: &Judged,
+        launch: Option<&Launch>,
+        now: OffsetDateTime,
+    ) -> Decision {
         for (number, rule) in self.rules.iter().enumerate() {
-            let Some(action) = rule.action.filter(|_| rule.fits(image, judged, now.date())) else { continue };
+            let fits = |_: &Action| rule.fits(image, judged, launch, now.date());
+            let Some(action) = rule.action.filter(fits) else { continue };
             let by = if rule.name.is_empty() { format!("rule {}", number + 1) } else { rule.name.clone() };
             let why = (!rule.reason.is_empty()).then(|| match rule.author.as_str() {
                 "" => rule.reason.clone(),
@@ -238,7 +272,7 @@ impl Policy {
 }
 
 impl Rule {
-    fn fits(&self, image: &RegistryRef, judged: &Judged, today: Date) -> bool {
+    fn fits(&self, image: &RegistryRef, judged: &Judged, launch: Option<&Launch>, today: Date) -> bool {
         let expired = self.expires.as_deref().and_then(day).is_some_and(|last| last < today);
         !expired
             && self.registry.as_ref().is_none_or(|pattern| pattern.0.is_match(&image.registry))
@@ -247,6 +281,7 @@ impl Rule {
             && (self.verdict.is_empty() || self.verdict.iter().any(|word| word == judged.outcome.word()))
             && self.class.is_none_or(|class| judged.findings.iter().any(|finding| finding.class == class))
             && self.severity.is_none_or(|severity| judged.findings.iter().any(|f| f.severity >= severity))
+            && self.launch.as_ref().is_none_or(|wanted| launch.is_some_and(|launch| wanted.fit(launch)))
     }
 }
 
@@ -273,7 +308,8 @@ mod tests {
 
     fn decide(policy: &str, image: &str, outcome: Outcome) -> (Action, String) {
         let now = time::macros::datetime!(2026-06-01 12:00 UTC);
-        let decision = Policy::parse(policy).unwrap().decide(&image.parse().unwrap(), &judged(outcome), now);
+        let decision =
+            Policy::parse(policy).unwrap().decide(&image.parse().unwrap(), &judged(outcome), None, now);
         (decision.action, decision.by)
     }
 
@@ -321,12 +357,27 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_about_the_launch_fits_only_where_the_launch_is_known() {
+        let policy = "[[rule]]\nname = \"no root\"\naction = \"refuse\"\nlaunch = { privileged = true }\n";
+        let policy = Policy::parse(policy).unwrap();
+        let now = time::macros::datetime!(2026-06-01 12:00 UTC);
+        let by = |launch: Option<&Launch>| {
+            policy.decide(&"nginx".parse().unwrap(), &judged(Outcome::Clean), launch, now).by
+        };
+        assert_eq!(by(None), "verdict clean");
+        assert_eq!(by(Some(&Launch::default())), "verdict clean");
+        assert_eq!(by(Some(&Launch { privileged: Some(true), ..Launch::default() })), "no root");
+    }
+
+    #[test]
     fn a_policy_that_is_wrong_says_where() {
         for (text, says) in [
             ("[[rule]]\nname = \"x\"\n", "has no action"),
             ("[[rule]]\naction = \"allow\"\n", "rule 1 lets something in"),
             ("[[rule]]\naction = \"refuse\"\nexpires = \"soon\"\n", "no date"),
             ("[[rule]]\naction = \"refuse\"\nverdict = [\"bad\"]\n", "no verdict"),
+            ("[[rule]]\naction = \"refuse\"\nlaunch = { capability = [\"ROOT\"] }\n", "no capability"),
+            ("[docker]\nbuild = \"maybe\"\n", "unknown variant"),
             ("mode = \"off\"\n", "unknown variant"),
             ("modus = \"audit\"\n", "unknown field"),
             ("mode = \"audit\"\n[verdicts\n", "line 2"),

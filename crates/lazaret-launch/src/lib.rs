@@ -11,6 +11,8 @@ mod builds;
 mod command;
 mod compose;
 mod dockerfile;
+mod engine;
+mod gojson;
 mod kubernetes;
 mod plan;
 mod sniff;
@@ -23,6 +25,7 @@ pub use builds::read_with_builds;
 pub use command::{command, command_line};
 pub use compose::compose;
 pub use dockerfile::{BuildArguments, dockerfile};
+pub use engine::{create_request, inspected_container, service_request};
 pub use kubernetes::kubernetes;
 pub use plan::{MadeFile, MadeImage, NamedImage, Note, Plan, PlannedContainer, PlannedImage, Statement};
 pub use sniff::{TextKind, read, sniff};
@@ -44,6 +47,9 @@ pub enum LaunchError {
     /// The text is larger than is read.
     #[error("{0} is larger than the 8 MiB that are read of one file")]
     Large(String),
+    /// A request to an engine that is none, or that may be read in two ways.
+    #[error("the request cannot be judged: {0}")]
+    Request(String),
     /// The text is none of the kinds that are read.
     #[error("{0} is no Dockerfile, compose file or Kubernetes manifest")]
     Kind(String),

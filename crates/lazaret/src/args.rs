@@ -1,7 +1,14 @@
+mod doors;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use lazaret_model::Platform;
+
+pub use doors::{
+    AdmissionArgs, DockerAuthzArgs, DockerCli, DockerCliCommand, DoorArgs, ImageVerifierArgs,
+    ImageVerifierConfig,
+};
 
 /// The quarantine station for container images: says what an image will do before it runs, and
 /// whether it may come in, with evidence.
@@ -144,6 +151,12 @@ pub enum GateCommand {
     /// Make the gate's certificate authority where an engine needs one, and print the exact
     /// configuration with which the engine pulls through the gate and by no other way.
     Init(GateInitArgs),
+    /// Be Docker's authorization plugin: the daemon asks before it pulls, creates and starts.
+    DockerAuthz(Box<DockerAuthzArgs>),
+    /// Be a Kubernetes admission webhook: tags become digests, pods are judged as they are run.
+    Admission(Box<AdmissionArgs>),
+    /// Be containerd's image verifier; configured by /etc/lazaret/verifier.toml.
+    ImageVerifier(ImageVerifierArgs),
 }
 
 /// An engine that pulls.

@@ -20,8 +20,15 @@ fn main() -> ExitCode {
     if arguments.next().is_some_and(|first| first == lazaret_scan::WORKER_ARGUMENT) {
         return lazaret_scan::run_worker(arguments.next());
     }
-    let cli = args::Cli::parse();
-    match commands::run(cli) {
+    // Engines call the program by names of their own.
+    let called = std::env::args_os().next().map(std::path::PathBuf::from);
+    let called = called.as_deref().and_then(|path| path.file_name()).and_then(|name| name.to_str());
+    let outcome = match called {
+        Some("docker-lazaret") => commands::docker_cli(),
+        Some("lazaret-image-verifier") => commands::image_verifier(),
+        _ => commands::run(args::Cli::parse()),
+    };
+    match outcome {
         Ok(exit) => exit.into(),
         Err(error) => {
             let mut message = String::new();

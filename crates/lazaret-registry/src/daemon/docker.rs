@@ -4,7 +4,7 @@ use lazaret_oci::digest_of;
 use serde::Deserialize;
 
 use super::engine_api::{Address, Engine, TlsFiles};
-use super::{DaemonOptions, Export};
+use super::{DaemonOptions, Export, Held};
 use crate::{Environment, RegistryError};
 
 const ENGINE: &str = "the Docker daemon";
@@ -15,6 +15,21 @@ pub(super) async fn export(name: &str, options: &DaemonOptions) -> Result<Export
     let described = engine.describe(&format!("/images/{name}/json"), name).await?;
     let id = super::checked(&described.id)?;
     engine.spool(&format!("/images/{id}/get"), None, name, described).await
+}
+
+/// What the daemon says of something that it holds, as JSON.
+pub(super) async fn inspect(
+    what: Held,
+    name: &str,
+    options: &DaemonOptions,
+) -> Result<Option<Vec<u8>>, RegistryError> {
+    let engine = Engine::new(ENGINE, address(&options.environment)?, options)?;
+    let path = match what {
+        Held::Image => format!("/images/{name}/json"),
+        Held::Container => format!("/containers/{name}/json"),
+        Held::Volume => format!("/volumes/{name}"),
+    };
+    engine.look(&path, name).await
 }
 
 /// Where the daemon listens, found as the docker command line finds it: `DOCKER_HOST`, then the

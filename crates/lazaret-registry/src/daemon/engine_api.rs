@@ -188,6 +188,18 @@ impl<'a> Engine<'a> {
         }
     }
 
+    /// What the engine says at a path; None where it has nothing of that name.
+    pub(super) async fn look(&self, path: &str, name: &str) -> Result<Option<Vec<u8>>, RegistryError> {
+        let response = self.get(path, None, name).await?;
+        let status = response.status().as_u16();
+        let text = self.text(response, name).await?;
+        match status {
+            200 => Ok(Some(text)),
+            404 => Ok(None),
+            _ => Err(self.failed(name, message(status, &text))),
+        }
+    }
+
     /// Spools the archive that a path gives.
     pub(super) async fn spool(
         &self,

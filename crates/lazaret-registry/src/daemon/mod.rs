@@ -76,6 +76,30 @@ pub async fn export(reference: &ImageRef, options: &DaemonOptions) -> Result<Exp
     }
 }
 
+/// Something that the Docker daemon holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// An image, by name or id.
+    Image,
+    /// A container, by name or id.
+    Container,
+    /// A volume, by name.
+    Volume,
+}
+
+/// What the Docker daemon says of something that it holds, as its API writes it; None where it
+/// holds nothing of that name.
+///
+/// # Errors
+/// No daemon, a failure of the daemon, a name that is none.
+pub async fn inspect(
+    what: Held,
+    name: &str,
+    options: &DaemonOptions,
+) -> Result<Option<Vec<u8>>, RegistryError> {
+    docker::inspect(what, &checked(name)?, options).await
+}
+
 /// An image name or id that is safe in the path of a URL and as an argument.
 fn checked(name: &str) -> Result<String, RegistryError> {
     let bad = |reason: &str| RegistryError::BadName {

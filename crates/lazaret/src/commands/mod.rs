@@ -16,6 +16,16 @@ use anyhow::Result;
 use crate::args::{Cli, Command};
 use crate::exit::Exit;
 
+/// What the Docker command line runs for `docker lazaret`.
+pub fn docker_cli() -> Result<Exit> {
+    gate::docker_cli::run(std::env::args_os().skip(1))
+}
+
+/// What containerd runs for each image that it is to pull.
+pub fn image_verifier() -> Result<Exit> {
+    gate::image_verifier::run_as_called(std::env::args_os().skip(1))
+}
+
 /// Runs a command.
 pub fn run(cli: Cli) -> Result<Exit> {
     match cli.command {

@@ -1,3 +1,8 @@
+mod admission;
+mod docker_authz;
+pub mod docker_cli;
+mod door;
+pub mod image_verifier;
 mod init;
 
 use std::path::PathBuf;
@@ -18,6 +23,9 @@ use crate::paths;
 pub fn run(args: &GateArgs) -> Result<Exit> {
     match &args.command {
         Some(GateCommand::Init(args)) => init::run(args),
+        Some(GateCommand::DockerAuthz(args)) => docker_authz::run(args),
+        Some(GateCommand::Admission(args)) => admission::run(args),
+        Some(GateCommand::ImageVerifier(args)) => image_verifier::run(args),
         None => serve(&args.serve),
     }
 }
