@@ -206,7 +206,14 @@ pub(crate) fn refused(image: &RegistryRef, judged: &Judged, decision: &Decision)
             decision.by,
             judged.outcome.word()
         ),
-        None => format!("lazaret refuses {name}: {}: {why}", judged.outcome.word()),
+        None if decision.by.starts_with("verdict ") => {
+            format!("lazaret refuses {name}: {}: {why}", judged.outcome.word())
+        }
+        None => format!(
+            "lazaret refuses {name}: the policy does ({}); it is {}: {why}",
+            lazaret_model::one_line(&decision.by, 120),
+            judged.outcome.word()
+        ),
     };
     let detail = json!({
         "digest": judged.digest.to_string(),

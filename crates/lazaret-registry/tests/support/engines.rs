@@ -34,9 +34,13 @@ pub fn dockerd() -> Engine {
 
 /// The same with variables of its own.
 pub fn dockerd_with(env: &[(&str, &str)]) -> Engine {
+    dockerd_in(TempDir::new().unwrap(), env, &[])
+}
+
+/// The same in a directory, where it listens on `docker.sock`, with further arguments.
+pub fn dockerd_in(dir: TempDir, env: &[(&str, &str)], arguments: &[&str]) -> Engine {
     let program = needed("dockerd", "docker.io");
     needed("runc", "runc");
-    let dir = TempDir::new().unwrap();
     let socket = dir.path().join("docker.sock");
     let config = dir.path().join("daemon.json");
     std::fs::write(
@@ -47,6 +51,7 @@ pub fn dockerd_with(env: &[(&str, &str)]) -> Engine {
     let mut process = Process::start(
         Command::new(program)
             .envs(env.iter().copied())
+            .args(arguments)
             .arg("--config-file")
             .arg(&config)
             .arg("--data-root")
