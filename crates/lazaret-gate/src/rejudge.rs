@@ -96,7 +96,7 @@ impl Gate {
         tell: &impl Fn(&str),
     ) {
         let now = OffsetDateTime::now_utc();
-        let decided = self.policy().decide(image, judged, now);
+        let decided = self.policy().decide(image, judged, None, now);
         if decided.action != Action::Refuse || before.verdict.as_deref() == Some(judged.outcome.word()) {
             return;
         }
