@@ -75,13 +75,13 @@ impl Scanner {
         });
         let workers =
             Workers::new(settings.program.clone(), settings.worker.clone(), settings.at_once, progress);
-        let analyzers = format!("{FACTS_VERSION} {}", lazaret_detect::Examiner::new().version());
+        let analyzers = analyzers();
         Ok(Self {
             settings,
             client,
             store,
             workers,
-            judges: format!("{analyzers} {} {}", rules.all, lazaret_detect::CODE_VERSION),
+            judges: judges(&analyzers, &rules),
             rules,
             analyzers,
             listener,
@@ -162,6 +162,15 @@ impl Scanner {
                 |e| ScanError::System { what: "reading the rules", error: std::io::Error::other(e) },
             )??;
         Ok((now.all != self.rules.all).then_some(now.all))
+    }
+
+    /// [`Scanner::judges`] of a scanner that there is not: one with the rules of these directories, besides
+    /// the built-in ones or `only` them.
+    ///
+    /// # Errors
+    /// Rules that cannot be read.
+    pub fn judges_with(rules: &[PathBuf], only: bool) -> Result<String, ScanError> {
+        Ok(judges(&analyzers(), &lazaret_detect::rules_version(rules, only)?))
     }
 
     /// Starts a worker, if none runs: whether it can use the rules.
@@ -356,6 +365,14 @@ impl Scanner {
         }
         hasher.finalize().to_hex()[..32].to_owned()
     }
+}
+
+fn analyzers() -> String {
+    format!("{FACTS_VERSION} {}", lazaret_detect::Examiner::new().version())
+}
+
+fn judges(analyzers: &str, rules: &RulesVersion) -> String {
+    format!("{analyzers} {} {}", rules.all, lazaret_detect::CODE_VERSION)
 }
 
 /// Facts by digest of the blob, for the platforms of one index.

@@ -130,11 +130,15 @@ pub(crate) async fn bring_up_postgres(connection: &mut PgConnection, store: &str
 
 async fn postgres_version(connection: &mut PgConnection, store: &str) -> Result<i64, StoreError> {
     let failed = |e: sqlx::Error| StoreError::of(store, &e);
-    // What is not there yet is no error in the question.
-    let there: bool = sqlx::query_scalar("SELECT to_regclass('lazaret.form') IS NOT NULL")
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(failed)?;
+    // What is not there yet is no error in the question. Asked of the catalogue and not of
+    // `to_regclass`, which after a wait still answers from what this connection knew before it.
+    let there: bool = sqlx::query_scalar(
+        "SELECT count(*) > 0 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n \
+         ON n.oid = c.relnamespace WHERE n.nspname = 'lazaret' AND c.relname = 'form'",
+    )
+    .fetch_one(&mut *connection)
+    .await
+    .map_err(failed)?;
     if !there {
         return Ok(0);
     }

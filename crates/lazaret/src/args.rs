@@ -1,4 +1,5 @@
 mod doors;
+mod worker;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ pub use doors::{
     AdmissionArgs, DockerAuthzArgs, DockerCli, DockerCliCommand, DoorArgs, ImageVerifierArgs,
     ImageVerifierConfig,
 };
+pub use worker::{WorkerAddArgs, WorkerArgs, WorkerCommand, WorkerListArgs, WorkerServeArgs};
 
 /// The quarantine station for container images: says what an image will do before it runs, and
 /// whether it may come in, with evidence.
@@ -42,6 +44,8 @@ pub enum Command {
     /// Stand before registries: a registry that judges each image as it passes it on, and lets
     /// none in that the policy refuses.
     Gate(Box<GateArgs>),
+    /// Judge the images of a queue that many machines may share, until told to stop.
+    Worker(Box<WorkerArgs>),
     /// List the images that were judged.
     Images(ImagesArgs),
     /// Record, list or forget images that you trust as bases.
@@ -421,7 +425,7 @@ pub struct SourceArgs {
     /// Run no credential helper (docker-credential-*).
     #[arg(long)]
     pub no_credential_helpers: bool,
-    /// Where facts and verdicts are kept (sqlite:PATH).
+    /// Where facts and verdicts are kept (sqlite:PATH, postgres://USER@HOST/DATABASE).
     #[arg(long, value_name = "URL", env = "LAZARET_STORE")]
     pub store: Option<String>,
     /// Remember nothing and look nothing up.

@@ -2,6 +2,7 @@
 #![allow(dead_code, unused_macros, unused_imports, clippy::unwrap_used, missing_docs)]
 
 pub mod postgres;
+pub mod server;
 
 use std::time::Duration;
 
@@ -88,13 +89,13 @@ async fn file(path: &Path) -> SqliteConnection {
 /// Makes of each function a test on SQLite and one on PostgreSQL.
 macro_rules! on_both_engines {
     ($($name:ident),* $(,)?) => {
-        mod sqlite {
+        mod on_sqlite {
             $(#[tokio::test]
             async fn $name() {
                 super::$name(&crate::common::Ground::sqlite()).await;
             })*
         }
-        mod postgres {
+        mod on_postgres {
             $(#[tokio::test]
             async fn $name() {
                 super::$name(&crate::common::Ground::postgres().await).await;

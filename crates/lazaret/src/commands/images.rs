@@ -66,7 +66,7 @@ pub fn run(args: &ImagesArgs) -> Result<Exit> {
 }
 
 /// Seconds since 1970 as people and programs read them (RFC 3339).
-fn when(seconds: i64) -> String {
+pub(super) fn when(seconds: i64) -> String {
     time::OffsetDateTime::from_unix_timestamp(seconds)
         .ok()
         .and_then(|t| t.format(&time::format_description::well_known::Rfc3339).ok())

@@ -10,6 +10,7 @@ mod rules;
 mod scan;
 mod selftest;
 mod version;
+mod worker;
 
 use anyhow::Result;
 
@@ -34,6 +35,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Diff(args) => diff::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Gate(args) => gate::run(&args),
+        Command::Worker(args) => worker::run(&args),
         Command::Images(args) => images::run(&args),
         Command::Base(command) => base::run(command),
         Command::Rules(command) => rules::run(command),

@@ -120,7 +120,7 @@ fn serve(args: &GateServeArgs) -> Result<Exit> {
 }
 
 /// Ends when somebody asks the program to end.
-fn stopped() -> Result<impl Future<Output = ()> + Send + 'static> {
+pub(super) fn stopped() -> Result<impl Future<Output = ()> + Send + 'static> {
     let mut ended = signal(SignalKind::terminate())?;
     let mut interrupted = signal(SignalKind::interrupt())?;
     Ok(async move {
