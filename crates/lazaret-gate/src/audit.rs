@@ -23,8 +23,8 @@ pub struct Entry<'a> {
     /// When, UTC.
     #[serde(with = "time::serde::rfc3339")]
     pub time: OffsetDateTime,
-    /// Number of the request since the start of the gate.
-    pub request: u64,
+    /// Number of the request, as the client was told it (`x-request-id`).
+    pub request: &'a str,
     /// The door at which it was asked.
     pub door: &'a str,
     /// Where the client is.

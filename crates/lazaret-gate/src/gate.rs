@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -12,6 +11,7 @@ use lazaret_scan::{Asker, BlobShelf, Client, ClientOptions, ScanError, Scanner};
 use crate::credential::{TOKEN_KEY, Tokens};
 use crate::documents::Documents;
 use crate::judge::lock;
+use crate::request_id::RequestIds;
 use crate::turns::Turns;
 use crate::{Audit, Bucket, Credential, Judge, Metrics, Policy, PolicyError, Shelf, Upstreams};
 
@@ -91,7 +91,8 @@ pub struct Gate {
     pub(crate) fetching: Turns<Digest>,
     /// One at a time for each document that a credential asks for.
     pub(crate) asking: Turns<(String, String)>,
-    requests: AtomicU64,
+    /// Numbers for requests, also those of other doors.
+    pub(crate) requests: Arc<RequestIds>,
 }
 
 /// A manifest that holds a blob.
@@ -152,7 +153,7 @@ impl Gate {
             tags: Mutex::default(),
             fetching: Turns::default(),
             asking: Turns::default(),
-            requests: AtomicU64::new(0),
+            requests: Arc::new(RequestIds::new()),
             settings,
         })
     }
@@ -160,11 +161,6 @@ impl Gate {
     /// The policy that holds now.
     pub fn policy(&self) -> Arc<Policy> {
         Arc::clone(&lock(&self.policy))
-    }
-
-    /// Number of the next request.
-    pub(crate) fn number(&self) -> u64 {
-        self.requests.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Who asks registries in a client's stead: with its credentials, and no others.
@@ -226,8 +222,8 @@ impl Gate {
     }
 
     /// Looks at the policy file again and again, and takes a new one that is right. One that is
-    /// wrong is told, and the old one holds. Never returns.
-    pub async fn watch_policy(&self, tell: impl Fn(&str)) {
+    /// wrong is logged, and the old one holds. Never returns.
+    pub async fn watch_policy(&self) {
         let Some(path) = self.settings.policy.clone() else { return std::future::pending().await };
         let stamp = || -> Option<(SystemTime, u64)> {
             let about = std::fs::metadata(&path).ok()?;
@@ -244,9 +240,12 @@ impl Gate {
             match Policy::read(&path) {
                 Ok(policy) => {
                     *lock(&self.policy) = Arc::new(policy);
-                    tell("the policy was read again");
+                    tracing::info!("the policy was read again");
                 }
-                Err(error) => tell(&format!("{error}; the policy before it still holds")),
+                Err(error) => {
+                    let error = error.to_string();
+                    tracing::error!("{}; the policy before it still holds", lazaret_model::visible(&error));
+                }
             }
         }
     }

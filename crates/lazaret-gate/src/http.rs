@@ -1,5 +1,6 @@
 //! The gate as a registry on a socket.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,32 +12,153 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use lazaret_model::{Digest, RegistryRef};
-use serde_json::json;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use lazaret_model::{Digest, RegistryRef, one_line};
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt;
+use tracing::{Instrument, Span};
 
 use crate::audit::Entry;
 use crate::blobs::Range;
 use crate::credential::{TOKEN_LASTS, challenge};
 use crate::gate::Gate;
+use crate::listen::{Connection, Limits, Protocol, take_in};
 use crate::manifests::Trace;
 use crate::metrics::Answer;
+use crate::request_id::{RequestId, RequestIds};
+use crate::tls::Tls;
 use crate::transparent::Origin;
 use crate::{Asked, Credential, Refusal};
 
-/// Serves until `stop` ends; then what is under way is brought to its end.
-///
-/// # Errors
-/// The socket fails.
+/// Serves as a registry until `stop` ends, over TLS where there is a certificate; then what is under
+/// way is brought to its end.
 pub async fn serve(
     gate: Arc<Gate>,
     listener: TcpListener,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    axum::serve(listener, router(gate).into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(stop)
-        .await
+    tls: Option<Arc<Tls>>,
+    limits: Limits,
+    stop: impl Future<Output = ()>,
+) {
+    let site = Site::new(router(Arc::clone(&gate)), Arc::clone(&gate.requests));
+    serve_site(site, listener, tls, limits, stop).await;
+}
+
+/// The same for anything that has pages.
+pub(crate) async fn serve_site(
+    site: Site,
+    listener: TcpListener,
+    tls: Option<Arc<Tls>>,
+    limits: Limits,
+    stop: impl Future<Output = ()>,
+) {
+    take_in(listener, limits, stop, |connection| {
+        let (site, tls) = (site.clone(), tls.clone());
+        async move { site.connection(connection, tls).await }
+    })
+    .await;
+}
+
+/// Pages, and the numbers of those who ask for them.
+#[derive(Clone)]
+pub(crate) struct Site {
+    app: Router,
+    requests: Arc<RequestIds>,
+}
+
+/// That a request came over TLS.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Secure;
+
+impl Site {
+    pub(crate) fn new(app: Router, requests: Arc<RequestIds>) -> Self {
+        Self { app, requests }
+    }
+
+    async fn connection(self, connection: Connection, tls: Option<Arc<Tls>>) {
+        let Connection { stream, client, manners } = connection;
+        let Some(tls) = tls else {
+            let answer = service_fn(move |request| {
+                let site = self.clone();
+                async move { Ok::<_, Infallible>(site.answer(request, client, None, false).await) }
+            });
+            // Without TLS no client of a registry speaks anything else.
+            return manners.speak(stream, Protocol::Http1, answer).await;
+        };
+        let accept = TlsAcceptor::from(tls.config()).accept(stream);
+        match tokio::time::timeout(manners.limits.handshake, accept).await {
+            Ok(Ok(stream)) => {
+                let protocol = protocol(stream.get_ref().1.alpn_protocol());
+                let answer = service_fn(move |request| {
+                    let site = self.clone();
+                    async move { Ok::<_, Infallible>(site.answer(request, client, None, true).await) }
+                });
+                manners.speak(stream, protocol, answer).await;
+            }
+            Ok(Err(error)) => tracing::debug!(%client, "no TLS: {}", one_line(&error.to_string(), 200)),
+            Err(_) => tracing::debug!(%client, "no TLS within its time"),
+        }
+    }
+
+    /// Answers one request, under a number of its own that the client is told and the log has.
+    pub(crate) async fn answer(
+        self,
+        request: Request<Incoming>,
+        client: SocketAddr,
+        origin: Option<Origin>,
+        secure: bool,
+    ) -> Response<Body> {
+        let begin = Instant::now();
+        let id = self.requests.next();
+        let method = request.method().clone();
+        let path = one_line(request.uri().path(), 300);
+        let span = tracing::info_span!(
+            "request",
+            id = %id.0,
+            client = %client,
+            origin = tracing::field::Empty,
+            user = tracing::field::Empty
+        );
+        let header = HeaderValue::from_str(&id.0);
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(client));
+        request.extensions_mut().insert(id);
+        if secure {
+            request.extensions_mut().insert(Secure);
+        }
+        if let Some(origin) = origin {
+            span.record("origin", origin.0.as_str());
+            request.extensions_mut().insert(origin);
+        }
+        let answered = self.app.oneshot(request).instrument(span.clone()).await;
+        let mut response = match answered {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+        if let Ok(header) = header {
+            response.headers_mut().insert("x-request-id", header);
+        }
+        let status = response.status();
+        let milliseconds = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let _entered = span.enter();
+        match status.as_u16() {
+            // Asked again and again by what watches the gate.
+            _ if matches!(path.as_str(), "/healthz" | "/readyz" | "/metrics") => {
+                tracing::debug!(%method, path, status = status.as_u16(), milliseconds, "answered");
+            }
+            code @ 500.. => tracing::warn!(%method, path, status = code, milliseconds, "answered"),
+            code => tracing::info!(%method, path, status = code, milliseconds, "answered"),
+        }
+        response
+    }
+}
+
+/// What a client chose to speak in its handshake (RFC 7301).
+pub(crate) fn protocol(chosen: Option<&[u8]>) -> Protocol {
+    if chosen == Some(b"h2") { Protocol::Http2 } else { Protocol::Http1 }
 }
 
 /// What the gate answers, by whichever way a request comes.
@@ -88,6 +210,21 @@ fn origin(request: &Parts) -> Option<&str> {
     request.extensions.get::<Origin>().map(|origin| origin.0.as_str())
 }
 
+/// Where a client is sent for a token: to the host that it asked, by the way that it came.
+fn realm(request: &Parts) -> Option<HeaderValue> {
+    // HTTP/2 has the host in the address.
+    let host = match request.uri.authority() {
+        Some(authority) => authority.as_str(),
+        None => request.headers.get(header::HOST)?.to_str().ok()?,
+    };
+    // A server before the gate that ends TLS says so. Whoever only pretends it fools itself alone, and
+    // without this word passwords would be asked for in the clear.
+    let forwarded = request.headers.get("x-forwarded-proto").is_some_and(|scheme| scheme == "https");
+    let extensions = &request.extensions;
+    let secure = forwarded || extensions.get::<Secure>().is_some() || extensions.get::<Origin>().is_some();
+    challenge(host, secure)
+}
+
 async fn registry(
     State(gate): State<Arc<Gate>>,
     ConnectInfo(client): ConnectInfo<SocketAddr>,
@@ -99,8 +236,8 @@ async fn registry(
         Ok(response) => response,
         Err(refusal) => {
             let wants_login = refusal.wants_login;
-            let mut response = refusal.into_response();
-            if let Some(challenge) = challenge(&parts.headers, origin(&parts)).filter(|_| wants_login) {
+            let mut response = traceable(refusal, &parts).into_response();
+            if let Some(challenge) = realm(&parts).filter(|_| wants_login) {
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
             }
             response
@@ -115,11 +252,28 @@ async fn registry(
     response
 }
 
+/// The number under which the request is found in the log and in the audit log.
+fn request_id(request: &Parts) -> &str {
+    request.extensions.get::<RequestId>().map_or("", |id| id.0.as_str())
+}
+
+/// A refusal that says which request it was.
+fn traceable(mut refusal: Refusal, request: &Parts) -> Refusal {
+    let mut detail = match refusal.detail.take() {
+        Some(detail) if detail.is_object() => *detail,
+        _ => json!({}),
+    };
+    detail["request"] = Value::from(request_id(request));
+    refusal.detail = Some(Box::new(detail));
+    refusal
+}
+
 async fn answer(gate: &Gate, client: SocketAddr, request: &Parts) -> Result<Response<Body>, Refusal> {
     let uri = &request.uri;
     let origin = origin(request);
     let asked = Asked::read(&request.method, uri.path(), uri.query(), origin, &gate.upstreams)?;
     let credential = gate.tokens.read(&request.headers, origin, &gate.upstreams)?;
+    Span::current().record("user", one_line(credential.user(), 100));
     match asked {
         // Clients learn here how to ask; nothing else that is asked without credentials is refused for
         // that, unless the registry does.
@@ -128,7 +282,7 @@ async fn answer(gate: &Gate, client: SocketAddr, request: &Parts) -> Result<Resp
         }
         Asked::Ping => Ok(([(header::CONTENT_TYPE, "application/json")], "{}").into_response()),
         Asked::Push => Err(Refusal::push()),
-        Asked::Manifest(image) => manifest(gate, client, &credential, &image).await,
+        Asked::Manifest(image) => manifest(gate, client, &credential, &image, request).await,
         Asked::Blob(image, digest) => blob(gate, client, &credential, &image, &digest, request).await,
         Asked::Tags(image) => relay(gate, &credential, &image, "tags/list", uri.query()).await,
         Asked::Referrers(image, digest) => {
@@ -142,12 +296,14 @@ async fn manifest(
     client: SocketAddr,
     credential: &Credential,
     image: &RegistryRef,
+    request: &Parts,
 ) -> Result<Response<Body>, Refusal> {
     let begin = Instant::now();
     let mut trace = Trace::default();
     let outcome = gate.manifest(credential, image, &mut trace).await;
     gate.metrics.seconds.observe(begin.elapsed().as_secs_f64());
-    let outcome = written_down(gate, client, credential, image, &trace, outcome)?;
+    let asked = Question { id: request_id(request), client, credential, image };
+    let outcome = written_down(gate, &asked, &trace, outcome)?;
     let mut response = Response::new(Body::from(outcome.bytes.clone()));
     let kind = HeaderValue::from_str(&outcome.media_type);
     let kind = kind.unwrap_or(HeaderValue::from_static("application/octet-stream"));
@@ -157,12 +313,18 @@ async fn manifest(
     Ok(response)
 }
 
+/// Who asks for what.
+struct Question<'a> {
+    id: &'a str,
+    client: SocketAddr,
+    credential: &'a Credential,
+    image: &'a RegistryRef,
+}
+
 /// Writes down who got what. What cannot be written down does not come in.
 fn written_down<T>(
     gate: &Gate,
-    client: SocketAddr,
-    credential: &Credential,
-    image: &RegistryRef,
+    asked: &Question<'_>,
     trace: &Trace,
     outcome: Result<T, Refusal>,
 ) -> Result<T, Refusal> {
@@ -176,11 +338,11 @@ fn written_down<T>(
     let judged = trace.judged.as_deref();
     let entry = Entry {
         time: OffsetDateTime::now_utc(),
-        request: gate.number(),
+        request: asked.id,
         door: "registry",
-        client: client.to_string(),
-        user: credential.user(),
-        image: image.to_string(),
+        client: asked.client.to_string(),
+        user: asked.credential.user(),
+        image: asked.image.to_string(),
         digest: trace.digest.as_ref().map(ToString::to_string).unwrap_or_default(),
         verdict: judged.map(|judged| judged.outcome.word()),
         why: match (&outcome, judged) {
@@ -190,9 +352,16 @@ fn written_down<T>(
         decision: trace.decision.as_ref(),
         answer,
     };
+    if answer != "served" {
+        let (image, digest) = (one_line(&entry.image, 300), entry.digest.as_str());
+        let why = one_line(entry.why, 300);
+        let by = trace.decision.as_ref().map_or("", |decision| decision.by.as_str());
+        tracing::warn!(image, digest, verdict = entry.verdict, by = one_line(by, 100), why, "{answer}");
+    }
     match gate.audit.write(&entry) {
         Ok(()) => outcome,
         Err(error) => {
+            tracing::error!("the audit log cannot be written: {error}");
             Err(Refusal::broken(format!("the audit log cannot be written, so nothing comes in: {error}")))
         }
     }
@@ -207,12 +376,13 @@ async fn blob(
     request: &Parts,
 ) -> Result<Response<Body>, Refusal> {
     let mut trace = Trace::default();
+    let asked = Question { id: request_id(request), client, credential, image };
     if request.method == Method::HEAD {
         // Nothing is fetched for a question about its size.
         let outcome = gate.holder(credential, image, digest, &mut trace).await;
         let size = match outcome {
             Ok(holder) => holder.size,
-            refused @ Err(_) => written_down(gate, client, credential, image, &trace, refused)?.size,
+            refused @ Err(_) => written_down(gate, &asked, &trace, refused)?.size,
         };
         let mut response = Response::new(Body::empty());
         response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(size));
@@ -223,7 +393,7 @@ async fn blob(
     let served = match gate.blob(credential, image, digest, &mut trace).await {
         Ok(served) => served,
         // A served blob needs no line: its manifest has one.
-        refused @ Err(_) => written_down(gate, client, credential, image, &trace, refused)?,
+        refused @ Err(_) => written_down(gate, &asked, &trace, refused)?,
     };
     let size = served.size;
     let wanted = request.headers.get(header::RANGE).and_then(|value| value.to_str().ok());

@@ -212,9 +212,19 @@ pub struct GateServeArgs {
     /// Where clients reach the gate.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:5050")]
     pub listen: std::net::SocketAddr,
+    /// Speak TLS with this certificate (PEM, those that signed it behind it). It is read again when
+    /// it changes.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub cert: Option<PathBuf>,
+    /// Its key (PEM).
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub key: Option<PathBuf>,
     /// Listen without TLS on an address that others can reach. Credentials then pass in the clear.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "cert")]
     pub insecure: bool,
+    /// Connections at once, half of them for one address; further ones wait.
+    #[arg(long, value_name = "N", default_value_t = 4_096, value_parser = clap::value_parser!(u32).range(16..=1_000_000))]
+    pub max_connections: u32,
     /// What verdicts mean (docs/GATE.md); without a file, what is malicious or was not read whole is
     /// refused.
     #[arg(long, value_name = "FILE")]
@@ -232,6 +242,12 @@ pub struct GateServeArgs {
     /// Where it is written down who asked for what and what was answered, one JSON object a line.
     #[arg(long, value_name = "FILE")]
     pub audit_log: Option<PathBuf>,
+    /// Form of the log on standard error.
+    #[arg(long, value_enum, default_value = "text", value_name = "FORM", env = "LAZARET_LOG_FORMAT")]
+    pub log_format: LogFormat,
+    /// The least that is logged.
+    #[arg(long, value_enum, default_value = "info", value_name = "LEVEL", env = "LAZARET_LOG_LEVEL")]
+    pub log_level: LogLevel,
 
     #[command(flatten)]
     pub rules: RuleArgs,
@@ -239,6 +255,28 @@ pub struct GateServeArgs {
     pub source: SourceArgs,
     #[command(flatten)]
     pub budget: BudgetArgs,
+}
+
+/// Form of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object on each line.
+    Json,
+}
+
+/// What is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// What went wrong here.
+    Error,
+    /// Refusals and faults as well.
+    Warn,
+    /// Every request as well.
+    Info,
+    /// Questions about health and failed handshakes as well.
+    Debug,
 }
 
 /// From which change on `lazaret diff` exits with 1.

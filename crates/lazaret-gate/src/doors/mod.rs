@@ -181,9 +181,10 @@ impl Gate {
         };
         self.metrics.manifests.get_or_create(&Answer { answer: answer.to_owned() }).inc();
         let judged = trace.judged.as_deref();
+        let request = self.requests.next();
         let entry = Entry {
             time: OffsetDateTime::now_utc(),
-            request: self.number(),
+            request: &request.0,
             door: knock.door,
             client: knock.at.to_owned(),
             user: knock.who,

@@ -6,12 +6,14 @@ use anyhow::{Result, bail};
 use lazaret_gate::{Gate, GateSettings};
 use lazaret_scan::Scanner;
 
-use crate::args::DoorArgs;
+use super::log;
+use crate::args::{DoorArgs, LogFormat, LogLevel};
 use crate::commands::scan::{self, Wanted};
 use crate::paths;
 
 /// Opens the gate behind a door: with the operator's credentials, before every registry.
 pub async fn open(args: &DoorArgs) -> Result<Arc<Gate>> {
+    log::start(LogFormat::Text, LogLevel::Info);
     let blobs = match (&args.cache, paths::cache()) {
         (Some(dir), _) => dir.clone(),
         (None, Some(cache)) => cache.join("doors"),
@@ -45,7 +47,5 @@ pub async fn open(args: &DoorArgs) -> Result<Arc<Gate>> {
 /// Reads the policy again when it changes.
 pub fn watch(gate: &Arc<Gate>) {
     let gate = Arc::clone(gate);
-    tokio::spawn(async move {
-        gate.watch_policy(|said| eprintln!("lazaret: {}", lazaret_model::visible(said))).await;
-    });
+    tokio::spawn(async move { gate.watch_policy().await });
 }

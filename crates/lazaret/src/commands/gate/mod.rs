@@ -4,15 +4,17 @@ pub mod docker_cli;
 mod door;
 pub mod image_verifier;
 mod init;
+mod log;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use lazaret_gate::{Authority, Bucket, Gate, GateSettings};
+use lazaret_gate::{Authority, Bucket, Gate, GateSettings, Limits, Tls};
 use lazaret_scan::{CredentialFiles, Scanner};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
 
 use crate::args::{GateArgs, GateCommand, GateServeArgs};
 use crate::commands::scan::{self, Wanted};
@@ -32,13 +34,23 @@ pub fn run(args: &GateArgs) -> Result<Exit> {
 
 /// Serves until it is told to stop.
 fn serve(args: &GateServeArgs) -> Result<Exit> {
-    if !args.listen.ip().is_loopback() && !args.insecure {
+    if !args.listen.ip().is_loopback() && !args.insecure && args.cert.is_none() {
         bail!(
-            "{} can be reached by others, and the gate would speak without TLS: listen on 127.0.0.1 behind a \
-             server that ends TLS, or say --insecure",
+            "{} can be reached by others, and the gate would speak without TLS: give it --cert and --key, listen \
+             on 127.0.0.1 behind a server that ends TLS, or say --insecure",
             args.listen
         );
     }
+    log::start(args.log_format, args.log_level);
+    let tls = match (&args.cert, &args.key) {
+        (Some(certificate), Some(key)) => Some(Arc::new(Tls::open(certificate, key)?)),
+        _ => None,
+    };
+    let limits = Limits {
+        // A connection may need a file and a connection of its own to a registry.
+        connections: (args.max_connections as usize).min(descriptors() / 3),
+        ..Limits::default()
+    };
     let blobs = match (&args.cache, paths::cache()) {
         (Some(dir), _) => dir.clone(),
         (None, Some(cache)) => cache.join("gate"),
@@ -93,30 +105,39 @@ fn serve(args: &GateServeArgs) -> Result<Exit> {
             .await
             .with_context(|| format!("cannot listen on {}", args.listen))?;
         let at = listener.local_addr()?;
-        eprintln!("lazaret: the gate listens on {at}, before {named}");
+        tracing::info!("the gate listens on {at}, before {named}");
+        let watched = Arc::clone(&gate);
+        tokio::spawn(async move { watched.watch_policy().await });
         let watched = Arc::clone(&gate);
         tokio::spawn(async move {
-            watched.watch_policy(|said| eprintln!("lazaret: {}", lazaret_model::visible(said))).await;
-        });
-        let watched = Arc::clone(&gate);
-        tokio::spawn(async move {
-            let tell = |said: &str| eprintln!("lazaret: {}", lazaret_model::visible(said));
+            let tell = |said: &str| tracing::warn!("{}", lazaret_model::visible(said));
             watched.watch_rules(scanning, Arc::new(|_| {}), tell).await;
         });
+        if let Some(tls) = tls.clone() {
+            tokio::spawn(async move { tls.watch().await });
+        }
+        let mut others = JoinSet::new();
         if let (Some(address), Some(authority)) = (args.transparent, authority) {
             let proxy =
                 TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
-            eprintln!("lazaret: it is a proxy for engines on {}", proxy.local_addr()?);
-            let (gate, stop) = (Arc::clone(&gate), stopped()?);
-            tokio::spawn(async move {
-                if let Err(error) = lazaret_gate::serve_proxy(gate, authority, proxy, stop).await {
-                    eprintln!("lazaret: the proxy ended: {error}");
-                }
-            });
+            tracing::info!("it is a proxy for engines on {}", proxy.local_addr()?);
+            let (gate, limits, stop) = (Arc::clone(&gate), limits.clone(), stopped()?);
+            others.spawn(lazaret_gate::serve_proxy(gate, authority, proxy, limits, stop));
         }
-        lazaret_gate::serve(gate, listener, stopped()?).await.context("serving")?;
+        lazaret_gate::serve(gate, listener, tls, limits, stopped()?).await;
+        others.join_all().await;
         anyhow::Ok(Exit::Allowed)
     })
+}
+
+/// How many files this process may have open, after it asked for as many as it may have.
+fn descriptors() -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let most = limit.maximum;
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most });
+    let now = if raised.is_ok() { most } else { limit.current };
+    now.map_or(usize::MAX, |now| usize::try_from(now).unwrap_or(usize::MAX))
 }
 
 /// Ends when somebody asks the program to end.
