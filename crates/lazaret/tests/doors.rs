@@ -30,8 +30,11 @@ struct Field {
 
 impl Field {
     fn new() -> Self {
-        let field =
-            Self { place: Place::new(), workshop: Workshop::new(), registry: Registry::start(Access::Open) };
+        Self::with(Place::new(), Access::Open)
+    }
+
+    fn with(place: Place, access: Access<'_>) -> Self {
+        let field = Self { place, workshop: Workshop::new(), registry: Registry::start(access) };
         let busybox = std::fs::read(needed("busybox", "busybox-static")).unwrap();
         let script = format!("#!/bin/sh\n# {MARKER}\n/bin/busybox echo it ran\n");
         for (name, script, start) in
@@ -695,4 +698,207 @@ fn a_verifier_answers_containerd_as_its_specification_has_it() {
     let name = format!("{slow}/team/slow:1");
     let (code, text) = verify(&field, &name, &field.digest("good"), Some(&config(1)));
     assert!(code == 1 && text.contains("try again") && begun.elapsed() < Duration::from_secs(5), "{text}");
+}
+
+/// The programs of a containerd that has image verifiers (2.0 and later): those in the directory that
+/// `LAZARET_TEST_CONTAINERD` names, else the system's.
+fn verifying_containerd() -> Result<PathBuf, String> {
+    let folder = std::env::var_os("LAZARET_TEST_CONTAINERD").map_or_else(|| "/usr/bin".into(), PathBuf::from);
+    let told = Command::new(folder.join("containerd")).arg("--version").output();
+    let told = told.map_err(|error| format!("there is no containerd in {}: {error}", folder.display()))?;
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    let version = told.split_whitespace().nth(2).unwrap_or_default().to_owned();
+    let mut numbers = version.split(['.', '~', '-']).map_while(|part| part.parse::<u32>().ok());
+    match (numbers.next(), numbers.next()) {
+        (Some(major), Some(minor)) if (major, minor) >= (2, 0) => Ok(folder),
+        _ => Err(format!("containerd {version} has no image verifiers; 2.0 and later have")),
+    }
+}
+
+#[test]
+fn containerd_pulls_what_the_verifier_lets_in_by_the_way_that_asks_it() {
+    let folder = match verifying_containerd() {
+        Ok(folder) => folder,
+        Err(why) => {
+            eprintln!("not tried with a daemon ({why}); the exchange is replayed from its specification");
+            return;
+        }
+    };
+    // The daemon speaks to registries over TLS alone, on loopback as well.
+    let place = Place::new();
+    let (cert, key) = certificate(&place.path("rules"), false);
+    let field = Field::with(place, Access::Tls { certificate: &cert, key: &key });
+    let state = field.place.path("containerd");
+    let verifiers = state.join("verifiers");
+    std::fs::create_dir_all(&verifiers).unwrap();
+    std::os::unix::fs::symlink(PROGRAM, verifiers.join("lazaret-image-verifier")).unwrap();
+    let socket = state.join("containerd.sock");
+    let config = state.join("config.toml");
+    let text = format!(
+        "version = 2\nroot = \"{0}/root\"\nstate = \"{0}/state\"\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n\
+         [grpc]\naddress = \"{1}\"\n[ttrpc]\naddress = \"{1}.ttrpc\"\n\
+         [plugins.\"io.containerd.image-verifier.v1.bindir\"]\nbin_dir = \"{0}/verifiers\"\nmax_verifiers = 10\n\
+         per_verifier_timeout = \"20s\"\n",
+        state.display(),
+        socket.display()
+    );
+    std::fs::write(&config, text).unwrap();
+    let own = format!(
+        "time-out = 18\nstore = \"sqlite:{}\"\nonly-rules = true\nrules = [\"{}\"]\ncache = \"{}\"\nca-bundle = \"{}\"\n",
+        field.place.path("store.sqlite").display(),
+        field.place.path("rules").display(),
+        field.place.path("cache").display(),
+        cert.display(),
+    );
+    std::fs::write(state.join("verifier.toml"), own).unwrap();
+    let mut command = Command::new(folder.join("containerd"));
+    command.env("LAZARET_VERIFIER_CONFIG", state.join("verifier.toml")).env("SSL_CERT_FILE", &cert);
+    command.arg("--config").arg(&config);
+    let mut daemon = Process::start(&mut command, &state.join("log"));
+    daemon.wait(|log| log.contains("containerd successfully booted").then_some(()));
+    let pull = |more: &[&str], image: &str| {
+        let mut ctr = Command::new(folder.join("ctr"));
+        ctr.arg("-a").arg(&socket).args(["images", "pull"]).args(more).arg(image);
+        support::said(ctr.stdin(Stdio::null()).output().unwrap())
+    };
+    let (good, bad) = (field.image("good"), field.image("bad"));
+    let pulled = pull(&[], &good);
+    assert_eq!(pulled.code, 0, "{pulled:?}");
+    let refused = pull(&[], &bad);
+    let told = format!("{}{}", refused.out, refused.err);
+    assert!(refused.code != 0 && told.contains("lazaret refuses team/bad: malicious"), "{refused:?}");
+    // As the documentation says: the client that pulls by itself asks no verifier.
+    assert_eq!(pull(&["--local", "--tlscacert", cert.to_str().unwrap()], &bad).code, 0);
+}
+
+/// The documents of a folder of manifests.
+fn manifests(folder: &Path) -> Vec<Value> {
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let texts = files.iter().map(|file| std::fs::read_to_string(file).unwrap());
+    texts
+        .flat_map(|text| {
+            let read = |document: &str| serde_yaml_ng::from_str(document).unwrap();
+            text.split("\n---\n").map(read).collect::<Vec<Value>>()
+        })
+        .collect()
+}
+
+#[test]
+fn the_manifests_fit_together_and_lead_to_what_the_program_answers() {
+    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
+    let objects = manifests(&deploy.join("kubernetes"));
+    let one = |kind: &str| {
+        let found: Vec<&Value> = objects.iter().filter(|object| object["kind"] == kind).collect();
+        assert_eq!(found.len(), 1, "{kind}");
+        found[0].clone()
+    };
+    let (namespace, deployment, service) = (one("Namespace"), one("Deployment"), one("Service"));
+    let name = &namespace["metadata"]["name"];
+    for kind in ["Deployment", "Service", "ConfigMap"] {
+        assert_eq!(&one(kind)["metadata"]["namespace"], name, "{kind}");
+    }
+
+    // The service finds the pods, and the port that the program listens on.
+    let pod = &deployment["spec"]["template"];
+    assert_eq!(service["spec"]["selector"], pod["metadata"]["labels"]);
+    assert_eq!(deployment["spec"]["selector"]["matchLabels"], pod["metadata"]["labels"]);
+    let container = &pod["spec"]["containers"][0];
+    let port = &container["ports"][0];
+    assert_eq!(service["spec"]["ports"][0]["targetPort"], port["name"]);
+    let args: Vec<&str> =
+        container["args"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+    assert!(args.contains(&format!("--listen=0.0.0.0:{}", port["containerPort"]).as_str()), "{args:?}");
+
+    // Every file that it is told of is mounted, and every volume has what it is made of.
+    let mounts = container["volumeMounts"].as_array().unwrap();
+    for file in
+        args.iter().filter_map(|word| word.split_once("=/etc/")).map(|(_, rest)| format!("/etc/{rest}"))
+    {
+        assert!(mounts.iter().any(|mount| file.starts_with(mount["mountPath"].as_str().unwrap())), "{file}");
+    }
+    let volumes = pod["spec"]["volumes"].as_array().unwrap();
+    for mount in mounts {
+        assert!(volumes.iter().any(|volume| volume["name"] == mount["name"]), "{mount}");
+    }
+    let map = volumes.iter().find(|volume| volume["configMap"].is_object()).unwrap();
+    assert_eq!(map["configMap"]["name"], one("ConfigMap")["metadata"]["name"]);
+
+    // The words are those of the program, and the policy is one.
+    let field = Place::new();
+    let policy = field.path("policy.toml");
+    std::fs::write(&policy, one("ConfigMap")["data"]["policy.toml"].as_str().unwrap()).unwrap();
+    let mut words: Vec<String> = args.iter().map(|word| (*word).to_owned()).collect();
+    for word in &mut words {
+        if word.starts_with("--policy=") {
+            *word = format!("--policy={}", policy.display());
+        }
+    }
+    let (cert, key) = certificate(&field.path("").join("rules"), false);
+    let local = [
+        ("--listen=", "127.0.0.1:0".to_owned()),
+        ("--cert=", cert.display().to_string()),
+        ("--key=", key.display().to_string()),
+    ];
+    for word in &mut words {
+        if let Some((option, value)) = local.iter().find(|(option, _)| word.starts_with(option)) {
+            *word = format!("{option}{value}");
+        }
+    }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let mut command = Command::new(PROGRAM);
+    field.scrub(&mut command, &words, &[]);
+    let mut started = Process::start(&mut command, &field.path("door.log"));
+    started.wait(|log| log.contains("webhook listens on").then_some(()));
+
+    for (kind, path, effects) in [
+        ("MutatingWebhookConfiguration", "/mutate", "None"),
+        ("ValidatingWebhookConfiguration", "/validate", "NoneOnDryRun"),
+    ] {
+        let hook = &one(kind)["webhooks"][0];
+        let to = &hook["clientConfig"]["service"];
+        assert_eq!((&to["name"], &to["namespace"]), (&service["metadata"]["name"], name));
+        assert_eq!((&to["path"], &to["port"]), (&json!(path), &service["spec"]["ports"][0]["port"]));
+        assert_eq!(hook["failurePolicy"], "Fail");
+        assert_eq!((&hook["sideEffects"], &hook["matchPolicy"]), (&json!(effects), &json!("Equivalent")));
+        assert_eq!(hook["admissionReviewVersions"], json!(["v1"]));
+        assert!(hook["timeoutSeconds"].as_u64().unwrap() <= 30);
+        assert!(hook["name"].as_str().unwrap().split('.').count() >= 3);
+        let exempt = &hook["namespaceSelector"]["matchExpressions"];
+        let label = exempt[0]["key"].as_str().unwrap();
+        assert_eq!(namespace["metadata"]["labels"][label], "true", "the webhook is not asked about itself");
+        let resources: Vec<&str> = hook["rules"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|rule| rule["resources"].as_array().unwrap())
+            .map(|resource| resource.as_str().unwrap())
+            .collect();
+        for kind in ["pods", "pods/ephemeralcontainers", "deployments", "cronjobs", "jobs", "daemonsets"] {
+            assert!(resources.contains(&kind), "{kind}");
+        }
+    }
+
+    // The chart's values are YAML, and each value that a template asks for is among them.
+    let chart = deploy.join("helm/lazaret");
+    let values: Value =
+        serde_yaml_ng::from_str(&std::fs::read_to_string(chart.join("values.yaml")).unwrap()).unwrap();
+    for file in std::fs::read_dir(chart.join("templates")).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        for asked in text.split(".Values.").skip(1) {
+            let path: String = asked.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '.').collect();
+            let pointer = format!("/{}", path.trim_end_matches('.').replace('.', "/"));
+            assert!(values.pointer(&pointer).is_some(), "{pointer}");
+        }
+    }
+
+    // What is advised is what is practised.
+    let checked = field.run(&[
+        "check",
+        "--no-store",
+        deploy.join("kubernetes/30-deployment.yaml").to_str().unwrap(),
+        "--no-images",
+    ]);
+    assert!(checked.code != 1, "{checked:?}");
 }
