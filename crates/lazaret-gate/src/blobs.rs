@@ -8,8 +8,7 @@ use futures_util::Stream;
 use lazaret_model::{Digest, RegistryRef};
 use lazaret_scan::BlobShelf;
 
-use crate::gate::{Gate, Holder, repository};
-use crate::judge::lock;
+use crate::gate::{Gate, Holder};
 use crate::manifests::Trace;
 use crate::metrics::Origin;
 use crate::{Credential, Refusal};
@@ -93,7 +92,7 @@ impl Gate {
         trace: &mut Trace,
     ) -> Result<Holder, Refusal> {
         trace.digest = Some(digest.clone());
-        let holders = lock(&self.holders).get(&(repository(image), digest.clone())).cloned();
+        let holders = self.holders_of(image, digest).await;
         let mut refused = None;
         let mut allowed = None;
         // What one image may not bring in, another that holds it may: a base layer is no contraband

@@ -10,6 +10,8 @@ use lazaret_scan::{Asker, BlobShelf, Client, ClientOptions, ScanError, Scanner};
 
 use crate::credential::{TOKEN_KEY, Tokens};
 use crate::documents::Documents;
+pub(crate) use crate::holders::Holder;
+use crate::holders::Holders;
 use crate::judge::lock;
 use crate::request_id::RequestIds;
 use crate::turns::Turns;
@@ -83,8 +85,7 @@ pub struct Gate {
     clients: Mutex<HashMap<(String, String), Client>>,
     /// Manifests and indexes as their registries sent them, digest checked.
     pub(crate) documents: Documents,
-    /// Which manifests hold a blob, by repository and blob.
-    pub(crate) holders: Mutex<HashMap<(String, Digest), Vec<Holder>>>,
+    pub(crate) holders: Holders,
     rights: Mutex<HashMap<(String, String), Instant>>,
     tags: Mutex<HashMap<(String, String), (Digest, Instant)>>,
     /// One at a time for each blob that is fetched.
@@ -93,16 +94,6 @@ pub struct Gate {
     pub(crate) asking: Turns<(String, String)>,
     /// Numbers for requests, also those of other doors.
     pub(crate) requests: Arc<RequestIds>,
-}
-
-/// A manifest that holds a blob.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Holder {
-    pub(crate) manifest: Digest,
-    /// Size of the blob as the manifest states it.
-    pub(crate) size: u64,
-    /// Whether it is an image, which has a verdict.
-    pub(crate) image: bool,
 }
 
 impl Gate {
@@ -148,7 +139,7 @@ impl Gate {
             client,
             clients: Mutex::default(),
             documents: Documents::default(),
-            holders: Mutex::default(),
+            holders: Holders::default(),
             rights: Mutex::default(),
             tags: Mutex::default(),
             fetching: Turns::default(),
@@ -207,18 +198,6 @@ impl Gate {
             tags.clear();
         }
         tags.insert((credential.key(), image.to_string()), (digest, Instant::now()));
-    }
-
-    /// Notes that a manifest of a repository holds a blob.
-    pub(crate) fn holds(&self, image: &RegistryRef, blob: &Digest, holder: Holder) {
-        let mut holders = lock(&self.holders);
-        if holders.len() >= 5 * REMEMBERED {
-            holders.clear();
-        }
-        let list = holders.entry((repository(image), blob.clone())).or_default();
-        if !list.contains(&holder) {
-            list.push(holder);
-        }
     }
 
     /// Looks at the policy file again and again, and takes a new one that is right. One that is

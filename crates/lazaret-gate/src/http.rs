@@ -301,6 +301,7 @@ async fn manifest(
     let begin = Instant::now();
     let mut trace = Trace::default();
     let outcome = gate.manifest(credential, image, &mut trace).await;
+    gate.tell_holders().await;
     gate.metrics.seconds.observe(begin.elapsed().as_secs_f64());
     let asked = Question { id: request_id(request), client, credential, image };
     let outcome = written_down(gate, &asked, &trace, outcome)?;

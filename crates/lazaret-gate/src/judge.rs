@@ -101,7 +101,7 @@ pub const AT_ONCE: usize = 4;
 
 /// How long a judgement belongs to the one who began it without a sign of life, where several
 /// replicas share a store.
-const TURN_LASTS: Duration = Duration::from_secs(30);
+const TURN_LASTS: Duration = Duration::from_secs(15);
 /// How often a replica looks whether another has done with an image.
 const LOOK: Duration = Duration::from_millis(200);
 

@@ -12,6 +12,7 @@ mod credential;
 mod documents;
 mod doors;
 mod gate;
+mod holders;
 mod http;
 mod judge;
 mod listen;

@@ -1,0 +1,117 @@
+//! Which manifests hold a blob: what a client may be given without the manifest being asked for again.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use lazaret_model::{Digest, RegistryRef};
+use lazaret_store::{Store, StoreError};
+use tokio::sync::Mutex as Turn;
+
+use crate::gate::{Gate, repository};
+use crate::judge::lock;
+
+/// Blobs of repositories that are remembered; beyond it the memory starts anew, from the store.
+const REMEMBERED: usize = 100_000;
+
+/// A manifest that holds a blob.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Holder {
+    pub(crate) manifest: Digest,
+    /// Size of the blob as the manifest states it.
+    pub(crate) size: u64,
+    /// Whether it is an image, which has a verdict.
+    pub(crate) image: bool,
+}
+
+/// Repository, blob and the manifest that holds it.
+type Note = (String, Digest, Holder);
+
+/// What is known of it here, and what the others with the same store are still to be told.
+#[derive(Default)]
+pub(crate) struct Holders {
+    known: Mutex<HashMap<(String, Digest), Vec<Holder>>>,
+    untold: Mutex<Vec<Note>>,
+    telling: Turn<()>,
+}
+
+impl Holders {
+    /// Whether this was new.
+    fn note(&self, repository: &str, blob: &Digest, holder: &Holder) -> bool {
+        let mut known = lock(&self.known);
+        if known.len() >= REMEMBERED {
+            known.clear();
+        }
+        let list = known.entry((repository.to_owned(), blob.clone())).or_default();
+        let new = !list.contains(holder);
+        if new {
+            list.push(holder.clone());
+        }
+        new
+    }
+
+    fn known(&self, repository: &str, blob: &Digest) -> Option<Vec<Holder>> {
+        lock(&self.known).get(&(repository.to_owned(), blob.clone())).cloned()
+    }
+
+    /// Tells the others what they do not know yet. Where that fails it is told with the next.
+    async fn tell(&self, store: &Store) -> Result<(), StoreError> {
+        // Whoever comes while another tells waits: what it noted may be among that.
+        let _turn = self.telling.lock().await;
+        let untold = std::mem::take(&mut *lock(&self.untold));
+        let mut by_repository: HashMap<&str, Vec<_>> = HashMap::new();
+        for (repository, blob, holder) in &untold {
+            let held = (blob.clone(), holder.manifest.clone(), holder.size, holder.image);
+            by_repository.entry(repository).or_default().push(held);
+        }
+        for (repository, held) in by_repository {
+            if let Err(error) = store.put_holders(repository, &held).await {
+                lock(&self.untold).extend(untold);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Gate {
+    /// Notes that a manifest of a repository holds a blob.
+    pub(crate) fn holds(&self, image: &RegistryRef, blob: &Digest, holder: Holder) {
+        let repository = repository(image);
+        if self.holders.note(&repository, blob, &holder) {
+            lock(&self.holders.untold).push((repository, blob.clone(), holder));
+        }
+    }
+
+    /// Tells the gates with the same store which blobs the manifests hold that were served here, so
+    /// that they serve those too.
+    pub(crate) async fn tell_holders(&self) {
+        let scanner = self.judge.scanner();
+        let Some(store) = scanner.store().filter(|_| !lock(&self.holders.untold).is_empty()) else { return };
+        if let Err(error) = self.holders.tell(store).await {
+            // Another gate then refuses the blob until the manifest is asked for there.
+            tracing::warn!(%error, "other gates do not know what this one serves");
+        }
+    }
+
+    /// The manifests of a repository that hold a blob, as far as this gate or one with the same store
+    /// was asked for them.
+    pub(crate) async fn holders_of(&self, image: &RegistryRef, blob: &Digest) -> Option<Vec<Holder>> {
+        let repository = repository(image);
+        if let Some(known) = self.holders.known(&repository, blob) {
+            return Some(known);
+        }
+        let scanner = self.judge.scanner();
+        let found = match scanner.store()?.holders(&repository, blob).await {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!(%error, "it is not known which image a blob belongs to");
+                return None;
+            }
+        };
+        for holder in found {
+            let holder = Holder { manifest: holder.manifest, size: holder.size, image: holder.is_image };
+            self.holders.note(&repository, blob, &holder);
+        }
+        self.holders.known(&repository, blob)
+    }
+}
