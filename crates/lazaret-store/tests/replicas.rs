@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use common::server::Server;
 use common::{Ground, content, digest, facts, on_both_engines, postgres, record, report, written};
 use lazaret_model::{Evidence, Finding, Indicator, IndicatorKind, Location, Outcome};
 use lazaret_store::{ImageFilter, LayerRecord, Store, StoreError, StoreOptions};
+use sqlx::Connection;
 
 on_both_engines! {
     the_same_layer_and_report_stored_by_many_at_once_are_there_once,
@@ -227,7 +229,7 @@ async fn a_report_is_the_same_to_the_bit_in_both_engines() {
     for ground in [&file, &server] {
         ground.open().await.put_report(&one, "j").await.unwrap();
     }
-    use sqlx::{ConnectOptions, Connection};
+    use sqlx::ConnectOptions;
     let mut connection =
         sqlx::sqlite::SqliteConnectOptions::new().filename(&file.url).connect().await.unwrap();
     let kept: Vec<u8> =
@@ -274,4 +276,63 @@ async fn a_known_verdict_comes_quickly_from_the_server_too() {
     times.sort();
     eprintln!("a verdict from PostgreSQL: {:?}", times[50]);
     assert!(times[50] < Duration::from_millis(100), "{:?}", times[50]);
+}
+
+/// A certificate for 127.0.0.1 that signs itself, and its key.
+fn certificate(directory: &Path) -> (PathBuf, PathBuf) {
+    let (certificate, key) = (directory.join("server.crt"), directory.join("server.key"));
+    let mut make = Command::new("openssl");
+    make.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"])
+        .args(["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"])
+        .arg("-keyout")
+        .arg(&key)
+        .arg("-out")
+        .arg(&certificate);
+    assert!(make.stderr(Stdio::null()).status().unwrap().success(), "openssl makes no certificate");
+    (certificate, key)
+}
+
+#[tokio::test]
+async fn over_the_network_the_server_is_known_by_its_certificate_and_the_user_by_a_password() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let server = Server::start_with(|directory| {
+        let (certificate, key) = certificate(directory);
+        format!(
+            "-c listen_addresses=127.0.0.1 -p {} -c ssl=on -c ssl_cert_file={} -c ssl_key_file={}",
+            free.port(),
+            certificate.display(),
+            key.display()
+        )
+    });
+    let local =
+        format!("postgres:///postgres?host={}&port={}&user=lazaret", server.directory.display(), free.port());
+    let mut connection = sqlx::PgConnection::connect(&local).await.unwrap();
+    sqlx::raw_sql("ALTER USER lazaret PASSWORD 'hunter2'").execute(&mut connection).await.unwrap();
+    let address = |password: &str, more: &str| {
+        format!("postgres://lazaret:{password}@127.0.0.1:{}/postgres?sslmode=verify-full{more}", free.port())
+    };
+    let root = format!("&sslrootcert={}", server.directory.join("server.crt").display());
+
+    let store = Store::open(&address("hunter2", &root)).await.unwrap();
+    assert!(store.enqueue("a", None, "r", 0).await.unwrap());
+    let over_tls: bool = sqlx::query_scalar(
+        "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE client_addr IS NOT NULL",
+    )
+    .fetch_one(&mut connection)
+    .await
+    .unwrap();
+    assert!(over_tls);
+    // Nobody whom the certificate does not speak for, and nobody with another password.
+    let other = tempfile::tempdir().unwrap();
+    let stranger = format!("&sslrootcert={}", certificate(other.path()).0.display());
+    for (url, said) in [
+        (address("hunter2", &stranger), "certificate"),
+        (address("hunter2", ""), "certificate"),
+        (address("hunter3", &root), "password authentication failed"),
+    ] {
+        let error = Store::open(&url).await.unwrap_err();
+        assert!(matches!(error, StoreError::Unreachable { .. }), "{error:?}");
+        let text = format!("{error} {error:?}");
+        assert!(text.contains(said) && !text.contains("hunter"), "{text}");
+    }
 }

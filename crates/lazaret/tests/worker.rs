@@ -216,6 +216,27 @@ async fn a_worker_that_is_told_to_stop_gives_its_image_back() {
 }
 
 #[test]
+fn a_worker_reads_the_rules_again_when_they_change() {
+    let place = Place::new();
+    let store = format!("sqlite:{}", place.path("store.sqlite").display());
+    let (_workshop, _registry, references) = backlog(&place, 0);
+    let worker = Worker::start(&place, &store, "worker.log", &[]);
+    add(&place, &store, &[&references[0]], &[]);
+    until("it is judged", || (count(&queue(&place, &store), "done") == 1).then_some(()));
+    let rule = place.path("rules/marker.yar");
+    let text = std::fs::read_to_string(&rule).unwrap().replace(MARKER, "something that nobody has");
+    std::fs::write(&rule, text).unwrap();
+    until("the rules are read again", || worker.log().contains("read again").then_some(()));
+    // Under other rules it is another question.
+    assert_eq!(add(&place, &store, &[&references[0]], &[]).out, "1 put into the queue\n");
+    until("it is judged again", || (count(&queue(&place, &store), "done") == 2).then_some(()));
+    let queue = queue(&place, &store);
+    let notes: Vec<_> =
+        queue["jobs"].as_array().unwrap().iter().map(|job| job["note"].as_str().unwrap()).collect();
+    assert!(notes[0].starts_with("clean") && notes[1].starts_with("malicious"), "{queue}");
+}
+
+#[test]
 fn a_second_scan_with_a_store_on_a_server_is_answered_by_it() {
     let (place, server) = (Place::new(), Server::start());
     let store = server.database();

@@ -29,11 +29,11 @@ const KEEPER: &str = r#"
 set -u
 as() { if [ "$(id -u)" = 0 ]; then setpriv --reuid=postgres --regid=postgres --clear-groups -- "$@"; else "$@"; fi; }
 cd "$1"
-as "$2/initdb" -D "$1/data" -U lazaret --auth=trust --no-sync -E UTF8 --locale=C >"$1/initdb.log" 2>&1 || exit 1
+as "$2/initdb" -D "$1/data" -U lazaret --auth-local=trust --auth-host=scram-sha-256 --no-sync -E UTF8 --locale=C >"$1/initdb.log" 2>&1 || exit 1
 while read -r word; do
     case "$word" in
     start) as "$2/pg_ctl" -D "$1/data" -w -t 60 -l "$1/server.log" \
-        -o "-k $1 -c listen_addresses= -c fsync=off -c max_connections=200" start >/dev/null 2>&1 </dev/null ;;
+        -o "-k $1 -c fsync=off -c max_connections=200 $3" start >/dev/null 2>&1 </dev/null ;;
     stop) as "$2/pg_ctl" -D "$1/data" -w -t 60 -m immediate stop >/dev/null 2>&1 </dev/null ;;
     esac
     echo "$?" >"$1/answer.new"
@@ -45,17 +45,27 @@ rm -rf "$1"
 
 impl Server {
     pub fn start() -> Self {
+        Self::start_with(|_| "-c listen_addresses=".to_owned())
+    }
+
+    /// With these words to the server, which may name files that are put into the directory.
+    pub fn start_with(words: impl FnOnce(&std::path::Path) -> String) -> Self {
         let directory = tempfile::Builder::new().prefix("lazaret-pg-").tempdir().unwrap().keep();
+        let words = words(&directory);
         if fs::metadata("/proc/self").unwrap().uid() == 0 {
             let passwd = fs::read_to_string("/etc/passwd").unwrap();
             let line = passwd.lines().find(|line| line.starts_with("postgres:")).unwrap();
             let ids: Vec<u32> = line.split(':').skip(2).take(2).map(|id| id.parse().unwrap()).collect();
+            for path in fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()) {
+                chown(path, Some(ids[0]), Some(ids[1])).unwrap();
+            }
             chown(&directory, Some(ids[0]), Some(ids[1])).unwrap();
         }
         let keeper = Command::new("/bin/sh")
             .args(["-c", KEEPER, "keeper"])
             .arg(&directory)
             .arg(programs())
+            .arg(words)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()

@@ -1,10 +1,10 @@
 use std::io::Read;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use lazaret_model::{ImageRef, Report, one_line, visible};
-use lazaret_scan::Scanner;
+use lazaret_scan::{Scanner, Settings};
 use lazaret_store::{Job, JobState, Queue, Store, StoreOptions};
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
@@ -22,6 +22,8 @@ const PAUSE: Duration = Duration::from_secs(2);
 const RETRY: Duration = Duration::from_secs(10);
 /// The longest such wait.
 const LONGEST_RETRY: Duration = Duration::from_secs(600);
+/// How often it is looked whether the user's rules are others now.
+const RULES_LOOK: Duration = Duration::from_secs(10);
 /// How often what dead processes left is swept away.
 const SWEEP: Duration = Duration::from_secs(3600);
 
@@ -146,10 +148,10 @@ fn serve(args: &WorkerServeArgs) -> Result<Exit> {
         let mut stop = told_to_stop()?;
         let options = StoreOptions { connections: u32::from(args.at_once) + 1, ..StoreOptions::default() };
         let store = Arc::new(Store::open_with(&url, options).await?);
-        let scanner = Arc::new(Scanner::new(settings, Arc::new(|_| {})).await?);
+        let scanner = Scanner::new(settings.clone(), Arc::new(|_| {})).await?;
         let desk = Desk {
             store: Arc::clone(&store),
-            scanner,
+            scanner: Arc::new(Mutex::new(Arc::new(scanner))),
             name: name(),
             lease: Duration::from_secs(args.lease),
             attempts: args.attempts,
@@ -161,6 +163,8 @@ fn serve(args: &WorkerServeArgs) -> Result<Exit> {
         for _ in 0..args.at_once {
             desks.spawn(desk.clone().work(stop.clone()));
         }
+        let watching =
+            (!settings.worker.rules.is_empty()).then(|| tokio::spawn(desk.clone().watch(settings)));
         let sweeping = tokio::spawn(async move {
             loop {
                 // What cannot be swept today can be tomorrow.
@@ -175,6 +179,9 @@ fn serve(args: &WorkerServeArgs) -> Result<Exit> {
             }
         }
         sweeping.abort();
+        if let Some(watching) = watching {
+            watching.abort();
+        }
         if *stop.borrow_and_update() {
             desk.tell("the worker was told to stop; what it had not judged is in the queue again");
         }
@@ -207,7 +214,8 @@ fn name() -> String {
 #[derive(Clone)]
 struct Desk {
     store: Arc<Store>,
-    scanner: Arc<Scanner>,
+    /// Replaced when the rules change; what is being judged is judged to its end by the one before.
+    scanner: Arc<Mutex<Arc<Scanner>>>,
     name: String,
     lease: Duration,
     attempts: u32,
@@ -246,7 +254,7 @@ impl Desk {
         stop: &mut watch::Receiver<bool>,
     ) -> Result<(), lazaret_store::StoreError> {
         let begun = Instant::now();
-        let (scanner, wanted) = (Arc::clone(&self.scanner), wanted(job));
+        let (scanner, wanted) = (self.scanner(), wanted(job));
         // On a thread of its own: a panic in it is the end of this image and not of the worker. It
         // ends when `_going_on` goes.
         let (_going_on, over) = oneshot::channel::<()>();
@@ -299,6 +307,38 @@ impl Desk {
             }
         }
         Ok(())
+    }
+
+    fn scanner(&self) -> Arc<Scanner> {
+        Arc::clone(&self.scanner.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Looks whether the user's rules are others now, and reads them again. Never ends.
+    async fn watch(self, settings: Settings) {
+        let mut told = String::new();
+        loop {
+            tokio::time::sleep(RULES_LOOK).await;
+            let renewed = match self.scanner().changed().await {
+                Ok(None) => continue,
+                Ok(Some(_)) => Scanner::new(settings.clone(), Arc::new(|_| {})).await,
+                Err(error) => Err(error),
+            };
+            match renewed {
+                Ok(scanner) => {
+                    *self.scanner.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(scanner);
+                    self.tell("the rules were read again");
+                    told.clear();
+                }
+                Err(error) => {
+                    let text = format!("{}; the rules before still hold", scan::chain(&error));
+                    // Once, not every few seconds.
+                    if text != told {
+                        self.complain(&text);
+                        told = text;
+                    }
+                }
+            }
+        }
     }
 
     fn tell(&self, text: &str) {
