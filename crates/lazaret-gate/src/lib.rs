@@ -35,7 +35,7 @@ pub use bucket::{Bucket, BucketError};
 pub use credential::Credential;
 pub use doors::admission::serve_admission;
 pub use doors::docker_authz::DockerAuthz;
-pub use doors::{Admitted, Knock, here};
+pub use doors::{Admitted, Knock, held_name, here};
 pub use gate::{Gate, GateError, GateSettings};
 pub use http::serve;
 pub use judge::{AT_ONCE, Judge, Judged, Named};

@@ -28,6 +28,15 @@ impl Gate {
     /// others are told, and those before hold. Never ends.
     pub async fn watch_rules(self: Arc<Self>, settings: Settings, listener: Listener, tell: impl Fn(&str)) {
         self.judge_again(&tell).await;
+        self.rules(settings, listener, &tell, true).await;
+    }
+
+    /// The same, without a look at what came in: for a door beside a gate, which does that.
+    pub async fn follow_rules(self: Arc<Self>, settings: Settings, listener: Listener, tell: impl Fn(&str)) {
+        self.rules(settings, listener, &tell, false).await;
+    }
+
+    async fn rules(&self, settings: Settings, listener: Listener, tell: &impl Fn(&str), again: bool) {
         if settings.worker.rules.is_empty() {
             return std::future::pending().await;
         }
@@ -42,7 +51,9 @@ impl Gate {
                         broken = None;
                         self.judge.replace(Arc::new(scanner));
                         tell("the rules were read again");
-                        self.judge_again(&tell).await;
+                        if again {
+                            self.judge_again(tell).await;
+                        }
                     }
                     Err(error) => {
                         broken = Some(version);

@@ -96,8 +96,8 @@ fn waits(query: Option<&str>) -> Duration {
 }
 
 /// The question, or the answer to what is none that is understood.
-fn question(body: &[u8]) -> Result<Request, Response> {
-    let wrong = |said: String| Err((StatusCode::BAD_REQUEST, said).into_response());
+fn question(body: &[u8]) -> Result<Request, Box<Response>> {
+    let wrong = |said: String| Err(Box::new((StatusCode::BAD_REQUEST, said).into_response()));
     let review: Review = match serde_json::from_slice(body) {
         Ok(review) => review,
         Err(error) => return wrong(format!("this is no AdmissionReview: {error}\n")),
@@ -108,7 +108,7 @@ fn question(body: &[u8]) -> Result<Request, Response> {
     if review.api_version != VERSION {
         let said = format!("lazaret speaks {VERSION} alone: set admissionReviewVersions to [\"v1\"]");
         let version = lazaret_model::one_line(&review.api_version, 60);
-        return Err(json(&answer(&version, &review.request.uid, Some((400, &said)), &[])));
+        return Err(Box::new(json(&answer(&version, &review.request.uid, Some((400, &said)), &[]))));
     }
     Ok(review.request)
 }
@@ -116,7 +116,7 @@ fn question(body: &[u8]) -> Result<Request, Response> {
 async fn validate(State(gate): State<Arc<Gate>>, RawQuery(query): RawQuery, body: Bytes) -> Response {
     let request = match question(&body) {
         Ok(request) => request,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let (refused, warnings) = judge(&gate, &request, waits(query.as_deref())).await;
     let refused = refused.as_ref().map(|(code, said)| (*code, said.as_str()));
@@ -171,7 +171,7 @@ async fn one(gate: &Gate, part: &Part, knock: Knock<'_>) -> Result<Option<String
 async fn mutate(State(gate): State<Arc<Gate>>, RawQuery(query): RawQuery, body: Bytes) -> Response {
     let request = match question(&body) {
         Ok(request) => request,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let audit = gate.policy().mode == Mode::Audit;
     let waits = waits(query.as_deref());

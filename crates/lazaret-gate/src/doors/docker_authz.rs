@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use tokio::net::UnixListener;
 
 use super::docker_request::{Unseen, Wanted, unclear, wanted};
-use super::{Admitted, Knock, here};
+use super::{Admitted, Knock, held_name, here};
 use crate::gate::Gate;
 use crate::judge::lock;
 use crate::{Action, Mode, Refusal};
@@ -266,19 +266,11 @@ impl DockerAuthz {
     }
 }
 
-/// The names under which an image came to the daemon. Tags are none: anybody may give them.
+/// The names under which an image came to the daemon.
 fn names(described: &Described, id: &Digest) -> Vec<RegistryRef> {
     let came: Vec<RegistryRef> =
         described.repo_digests.iter().flatten().filter_map(|name| name.parse().ok()).collect();
-    if !came.is_empty() {
-        return came;
-    }
-    vec![RegistryRef {
-        registry: "docker-daemon".to_owned(),
-        repository: format!("image/{}", &id.hex()[..12]),
-        tag: None,
-        digest: Some(id.clone()),
-    }]
+    if came.is_empty() { vec![held_name(id)] } else { came }
 }
 
 /// The body of a request. The daemon leaves out what is larger than 1 MiB, and what it takes for

@@ -29,6 +29,20 @@ const DEPTH: usize = 4;
 /// Manifests of one list that are judged.
 const LISTED: usize = 200;
 
+/// The registry of what the Docker daemon holds and got from none.
+const NOWHERE: &str = "docker-daemon";
+
+/// How the policy calls an image that the Docker daemon holds and got from no registry. Tags are no
+/// names here: anybody may give them.
+pub fn held_name(id: &Digest) -> RegistryRef {
+    RegistryRef {
+        registry: NOWHERE.to_owned(),
+        repository: format!("image/{}", &id.hex()[..12]),
+        tag: None,
+        digest: Some(id.clone()),
+    }
+}
+
 /// Who asks, at which door.
 #[derive(Debug, Clone, Copy)]
 pub struct Knock<'a> {
@@ -103,7 +117,9 @@ impl Gate {
     ) -> Result<Admitted, Refusal> {
         let mut question = self.question(launch, knock);
         let outcome = question.of_engine(id, names).await;
-        let name = names.first().map_or_else(|| id.to_string(), ToString::to_string);
+        // What came from nowhere has no name that a registry would know.
+        let came = names.first().filter(|name| name.registry != NOWHERE);
+        let name = came.map_or_else(|| format!("{NOWHERE}:{id}"), ToString::to_string);
         self.answered(&name, question, outcome.map(|()| id.clone()), knock)
     }
 

@@ -12,11 +12,10 @@ use crate::exit::Exit;
 pub fn run(args: &AdmissionArgs) -> Result<Exit> {
     let tls = Arc::new(Tls::open(&args.cert, &args.key)?);
     crate::commands::runtime()?.block_on(async {
-        let gate = door::open(&args.door).await?;
+        let gate = door::open_long(&args.door).await?;
         let place = || format!("cannot listen on {}", args.listen);
         let listener = TcpListener::bind(args.listen).await.with_context(place)?;
         eprintln!("lazaret: the admission webhook listens on {}", listener.local_addr()?);
-        door::watch(&gate);
         let watched = Arc::clone(&tls);
         tokio::spawn(async move { watched.watch().await });
         lazaret_gate::serve_admission(gate, tls, listener, stopped()?).await.context("serving")?;

@@ -15,11 +15,10 @@ use crate::exit::Exit;
 /// `lazaret gate docker-authz`: answers the daemon until it is told to stop.
 pub fn run(args: &DockerAuthzArgs) -> Result<Exit> {
     crate::commands::runtime()?.block_on(async {
-        let gate = door::open(&args.door).await?;
+        let gate = door::open_long(&args.door).await?;
         let place = || format!("the socket {}", args.socket.display());
         let listener = bind(&args.socket).await.with_context(place)?;
         eprintln!("lazaret: Docker's authorization plugin listens on {}", args.socket.display());
-        door::watch(&gate);
         let served = Arc::new(DockerAuthz::new(gate)).serve(listener, stopped()?).await;
         // A socket without a program behind it makes the daemon wait before it refuses.
         let _ = fs::remove_file(&args.socket);

@@ -86,8 +86,7 @@ fn start(cli: &DockerCli, docker: &[String], words: &[String]) -> Result<Exit> {
     if launch.mounts.iter().any(|mount| mount.kind == MountKind::Provided) {
         bail!("an image or a part of a cluster is mounted, which is not judged here");
     }
-    let options = lazaret_options(&words[..at])?;
-    let platform = options.clone().unwrap_or_else(lazaret_gate::here);
+    let platform = platform_among(&words[..at])?.unwrap_or_else(lazaret_gate::here);
     let judged = crate::commands::runtime()?.block_on(async {
         let gate = door::open(&cli.door).await?;
         judge(&gate, &image, &platform, &launch).await
@@ -118,7 +117,7 @@ fn start(cli: &DockerCli, docker: &[String], words: &[String]) -> Result<Exit> {
 }
 
 /// The platform among Docker's options.
-fn lazaret_options(words: &[String]) -> Result<Option<Platform>> {
+fn platform_among(words: &[String]) -> Result<Option<Platform>> {
     let mut found = None;
     for (at, word) in words.iter().enumerate() {
         let value = match word.strip_prefix("--platform") {
@@ -156,13 +155,7 @@ async fn judge(
     let Ok(Some(body)) = held else { return Ok(Err(refusal)) };
     let about: serde_json::Value = serde_json::from_slice(&body)?;
     let id: Digest = about["Id"].as_str().unwrap_or_default().parse()?;
-    let local = RegistryRef {
-        registry: "docker-daemon".to_owned(),
-        repository: format!("image/{}", &id.hex()[..12]),
-        tag: None,
-        digest: Some(id.clone()),
-    };
-    let judged = gate.admit_held(&id, &[local], Some(launch), knock(image)).await;
+    let judged = gate.admit_held(&id, &[lazaret_gate::held_name(&id)], Some(launch), knock(image)).await;
     Ok(judged.map(|admitted| {
         tell(&admitted);
         Pinned::Held(id.to_string())

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use lazaret_gate::{Gate, GateSettings};
-use lazaret_scan::Scanner;
+use lazaret_scan::{Scanner, Settings};
 
 use super::log;
 use crate::args::{DoorArgs, LogFormat, LogLevel};
@@ -13,6 +13,23 @@ use crate::paths;
 
 /// Opens the gate behind a door: with the operator's credentials, before every registry.
 pub async fn open(args: &DoorArgs) -> Result<Arc<Gate>> {
+    Ok(opened(args).await?.0)
+}
+
+/// The same for a door that stays open: the policy and the rules are read again when they change.
+pub async fn open_long(args: &DoorArgs) -> Result<Arc<Gate>> {
+    let (gate, scanning) = opened(args).await?;
+    let watched = Arc::clone(&gate);
+    tokio::spawn(async move { watched.watch_policy().await });
+    let watched = Arc::clone(&gate);
+    tokio::spawn(async move {
+        let tell = |said: &str| tracing::warn!("{}", lazaret_model::visible(said));
+        watched.follow_rules(scanning, Arc::new(|_| {}), tell).await;
+    });
+    Ok(gate)
+}
+
+async fn opened(args: &DoorArgs) -> Result<(Arc<Gate>, Settings)> {
     log::start(LogFormat::Text, LogLevel::Info);
     let blobs = match (&args.cache, paths::cache()) {
         (Some(dir), _) => dir.clone(),
@@ -40,12 +57,6 @@ pub async fn open(args: &DoorArgs) -> Result<Arc<Gate>> {
         policy: args.policy.clone(),
         audit: args.audit_log.clone(),
     };
-    let scanner = Arc::new(Scanner::new(scanning, Arc::new(|_| {})).await?);
-    Ok(Arc::new(Gate::open(settings, scanner).await?))
-}
-
-/// Reads the policy again when it changes.
-pub fn watch(gate: &Arc<Gate>) {
-    let gate = Arc::clone(gate);
-    tokio::spawn(async move { gate.watch_policy().await });
+    let scanner = Arc::new(Scanner::new(scanning.clone(), Arc::new(|_| {})).await?);
+    Ok((Arc::new(Gate::open(settings, scanner).await?), scanning))
 }
