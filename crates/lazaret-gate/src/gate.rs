@@ -1,21 +1,24 @@
 //! What a gate holds between requests.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use lazaret_model::{Budget, Digest, RegistryRef};
+use lazaret_model::{Algorithm, Budget, Digest, RegistryRef};
+use lazaret_oci::digest_of;
 use lazaret_scan::{Asker, BlobShelf, Client, ClientOptions, ScanError, Scanner};
+use time::OffsetDateTime;
 
 use crate::credential::{TOKEN_KEY, Tokens};
 use crate::documents::Documents;
 pub(crate) use crate::holders::Holder;
 use crate::holders::Holders;
+use crate::journal::Journal;
 use crate::judge::lock;
 use crate::request_id::RequestIds;
 use crate::turns::Turns;
-use crate::{Audit, Bucket, Credential, Judge, Metrics, Policy, PolicyError, Shelf, Upstreams};
+use crate::{Audit, Bucket, Credential, Judge, Metrics, Policy, PolicyError, Refusal, Shelf, Upstreams};
 
 /// How long the answer of a registry to one credential counts: that it may see a repository.
 pub(crate) const RIGHT_LASTS: Duration = Duration::from_secs(60);
@@ -45,6 +48,9 @@ pub struct GateSettings {
     pub policy: Option<PathBuf>,
     /// The audit log; without one none is kept.
     pub audit: Option<PathBuf>,
+    /// Where people find this gate's reports (`https://gate.example`); without it none is shown to
+    /// those who have no admin token.
+    pub reports: Option<String>,
 }
 
 /// Why a gate cannot open.
@@ -80,7 +86,10 @@ pub struct Gate {
     pub(crate) audit: Audit,
     pub(crate) metrics: Metrics,
     pub(crate) tokens: Tokens,
+    pub(crate) started: OffsetDateTime,
+    pub(crate) journal: Journal,
     policy: Mutex<Arc<Policy>>,
+    policy_state: Mutex<PolicyState>,
     pub(crate) client: Client,
     clients: Mutex<HashMap<(String, String), Client>>,
     /// Manifests and indexes as their registries sent them, digest checked.
@@ -94,6 +103,25 @@ pub struct Gate {
     pub(crate) asking: Turns<(String, String)>,
     /// Numbers for requests, also those of other doors.
     pub(crate) requests: Arc<RequestIds>,
+}
+
+/// What is known of the policy's file.
+#[derive(Debug, Clone)]
+pub(crate) struct PolicyState {
+    /// When it was read.
+    pub(crate) read_at: OffsetDateTime,
+    /// Digest of what was read.
+    pub(crate) digest: Option<String>,
+    /// Why what lies there now was not taken.
+    pub(crate) error: Option<String>,
+}
+
+impl PolicyState {
+    fn of(file: Option<&Path>) -> Self {
+        let bytes = file.and_then(|file| std::fs::read(file).ok());
+        let digest = bytes.map(|bytes| digest_of(Algorithm::Sha256, &bytes).to_string());
+        Self { read_at: OffsetDateTime::now_utc(), digest, error: None }
+    }
 }
 
 impl Gate {
@@ -128,7 +156,12 @@ impl Gate {
         })?;
         let client = Client::new(settings.registry.clone()).map_err(ScanError::from)?;
         let metrics = Metrics::new();
+        let journal = Journal::start(&scanner, metrics.lost.clone());
+        let policy_state = Mutex::new(PolicyState::of(settings.policy.as_deref()));
         Ok(Self {
+            started: OffsetDateTime::now_utc(),
+            journal,
+            policy_state,
             upstreams: Upstreams::new(settings.upstreams.clone()),
             judge: Arc::new(Judge::new(scanner, metrics.judged.clone())),
             shelf,
@@ -147,6 +180,39 @@ impl Gate {
             requests: Arc::new(RequestIds::new()),
             settings,
         })
+    }
+
+    /// What is known of the policy's file.
+    pub(crate) fn policy_state(&self) -> PolicyState {
+        lock(&self.policy_state).clone()
+    }
+
+    /// Where the report about a digest is, for those who are refused.
+    pub(crate) fn report_address(&self, digest: &Digest) -> Option<String> {
+        let base = self.settings.reports.as_deref()?;
+        Some(format!("{}/reports/{digest}", base.trim_end_matches('/')))
+    }
+
+    /// A refusal that names the report as well.
+    pub(crate) fn with_report(&self, mut refusal: Refusal, digest: &Digest) -> Refusal {
+        if let Some(address) = self.report_address(digest) {
+            refusal.message.push_str(&format!("; report: {address}"));
+            if let Some(detail) = &mut refusal.detail {
+                detail["report"] = address.into();
+            }
+        }
+        refusal
+    }
+
+    /// Adds what another door decided to the list that operators see. It waits where the store lags
+    /// far behind.
+    pub async fn record(&self, decision: lazaret_store::Decision) {
+        self.journal.note(decision).await;
+    }
+
+    /// Writes down what is not written yet. Nothing is to be asked of the gate from then on.
+    pub async fn finish(&self) {
+        self.journal.finish().await;
     }
 
     /// The policy that holds now.
@@ -219,10 +285,12 @@ impl Gate {
             match Policy::read(&path) {
                 Ok(policy) => {
                     *lock(&self.policy) = Arc::new(policy);
+                    *lock(&self.policy_state) = PolicyState::of(Some(&path));
                     tracing::info!("the policy was read again");
                 }
                 Err(error) => {
-                    let error = error.to_string();
+                    let error = lazaret_model::one_line(&error.to_string(), 600);
+                    lock(&self.policy_state).error = Some(error.clone());
                     tracing::error!("{}; the policy before it still holds", lazaret_model::visible(&error));
                 }
             }

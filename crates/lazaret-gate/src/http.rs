@@ -15,6 +15,7 @@ use axum::routing::get;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use lazaret_model::{Digest, RegistryRef, one_line};
+use lazaret_store::{Answer as Listed, Decision};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
@@ -22,10 +23,12 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 use tracing::{Instrument, Span};
 
+use crate::admin::report_page;
 use crate::audit::Entry;
 use crate::blobs::Range;
 use crate::credential::{TOKEN_LASTS, challenge};
 use crate::gate::Gate;
+use crate::journal::milliseconds;
 use crate::listen::{Connection, Limits, Protocol, take_in};
 use crate::manifests::Trace;
 use crate::metrics::Answer;
@@ -168,6 +171,7 @@ pub(crate) fn router(gate: Arc<Gate>) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/token", get(token))
+        .route("/reports/{digest}", get(report))
         .fallback(registry)
         .with_state(gate)
 }
@@ -189,6 +193,14 @@ async fn metrics(State(gate): State<Arc<Gate>>) -> Response<Body> {
     gate.metrics.shelf_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], gate.metrics.text()).into_response()
+}
+
+/// The report that a refusal names, where the operator wants it shown.
+async fn report(state: State<Arc<Gate>>, digest: axum::extract::Path<String>) -> Response<Body> {
+    match state.settings.reports {
+        Some(_) => report_page(state, digest).await,
+        None => (StatusCode::NOT_FOUND, "this gate shows no reports\n").into_response(),
+    }
 }
 
 /// A token for whatever the client presents (distribution, `docs/spec/auth/token.md`).
@@ -304,7 +316,7 @@ async fn manifest(
     gate.tell_holders().await;
     gate.metrics.seconds.observe(begin.elapsed().as_secs_f64());
     let asked = Question { id: request_id(request), client, credential, image };
-    let outcome = written_down(gate, &asked, &trace, outcome)?;
+    let outcome = written_down(gate, &asked, &trace, outcome).await?;
     let mut response = Response::new(Body::from(outcome.bytes.clone()));
     let kind = HeaderValue::from_str(&outcome.media_type);
     let kind = kind.unwrap_or(HeaderValue::from_static("application/octet-stream"));
@@ -323,18 +335,21 @@ struct Question<'a> {
 }
 
 /// Writes down who got what. What cannot be written down does not come in.
-fn written_down<T>(
+async fn written_down<T>(
     gate: &Gate,
     asked: &Question<'_>,
     trace: &Trace,
     outcome: Result<T, Refusal>,
 ) -> Result<T, Refusal> {
     let answer = match &outcome {
-        Ok(_) if trace.audited => "audited",
-        Ok(_) => "served",
-        Err(refusal) if refusal.status == StatusCode::FORBIDDEN => "refused",
-        Err(_) => "failed",
+        Ok(_) if trace.audited => Listed::Audited,
+        Ok(_) => Listed::Served,
+        Err(refusal) if refusal.status == StatusCode::FORBIDDEN => Listed::Refused,
+        Err(refusal) if refusal.is_pending() => Listed::Pending,
+        Err(_) => Listed::Failed,
     };
+    let listed = answer;
+    let answer = listed.word();
     gate.metrics.manifests.get_or_create(&Answer { answer: answer.to_owned() }).inc();
     let judged = trace.judged.as_deref();
     let entry = Entry {
@@ -360,11 +375,35 @@ fn written_down<T>(
         tracing::warn!(image, digest, verdict = entry.verdict, by = one_line(by, 100), why, "{answer}");
     }
     match gate.audit.write(&entry) {
-        Ok(()) => outcome,
+        Ok(()) => {
+            let decision = decision(&entry, listed, trace);
+            gate.journal.note(decision).await;
+            outcome
+        }
         Err(error) => {
             tracing::error!("the audit log cannot be written: {error}");
             Err(Refusal::broken(format!("the audit log cannot be written, so nothing comes in: {error}")))
         }
+    }
+}
+
+/// The same for the store's list.
+pub(crate) fn decision(entry: &Entry<'_>, answer: Listed, trace: &Trace) -> Decision {
+    let decided = trace.decision.as_ref();
+    Decision {
+        time: milliseconds(entry.time),
+        door: entry.door.to_owned(),
+        client: entry.client.clone(),
+        user: entry.user.to_owned(),
+        image: entry.image.clone(),
+        digest: trace.digest.clone(),
+        verdict: entry.verdict.map(str::to_owned),
+        why: entry.why.to_owned(),
+        policy: decided.map(|decided| decided.by.clone()).unwrap_or_default(),
+        author: None,
+        reason: decided.and_then(|decided| decided.why.clone()),
+        answer,
+        request: entry.request.to_owned(),
     }
 }
 
@@ -383,7 +422,7 @@ async fn blob(
         let outcome = gate.holder(credential, image, digest, &mut trace).await;
         let size = match outcome {
             Ok(holder) => holder.size,
-            refused @ Err(_) => written_down(gate, &asked, &trace, refused)?.size,
+            refused @ Err(_) => written_down(gate, &asked, &trace, refused).await?.size,
         };
         let mut response = Response::new(Body::empty());
         response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(size));
@@ -394,7 +433,7 @@ async fn blob(
     let served = match gate.blob(credential, image, digest, &mut trace).await {
         Ok(served) => served,
         // A served blob needs no line: its manifest has one.
-        refused @ Err(_) => written_down(gate, &asked, &trace, refused)?,
+        refused @ Err(_) => written_down(gate, &asked, &trace, refused).await?,
     };
     let size = served.size;
     let wanted = request.headers.get(header::RANGE).and_then(|value| value.to_str().ok());

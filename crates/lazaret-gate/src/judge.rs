@@ -16,6 +16,7 @@ use time::OffsetDateTime;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, spawn_blocking};
+use tracing::Instrument;
 
 use crate::Refusal;
 use crate::metrics::Verdict;
@@ -116,6 +117,16 @@ pub struct Judge {
     judged: Family<Verdict, Counter>,
     verdicts: Mutex<HashMap<Subject, Arc<Judged>>>,
     flights: Mutex<HashMap<Subject, Flight>>,
+    underway: Mutex<HashMap<Subject, Underway>>,
+}
+
+/// A judgement that is under way or waits for its turn.
+#[derive(Debug, Clone)]
+pub struct Underway {
+    /// For whose sake it was begun.
+    pub image: String,
+    /// Since when.
+    pub since: OffsetDateTime,
 }
 
 impl Judge {
@@ -128,6 +139,7 @@ impl Judge {
             judged,
             verdicts: Mutex::default(),
             flights: Mutex::default(),
+            underway: Mutex::default(),
         }
     }
 
@@ -159,6 +171,14 @@ impl Judge {
     /// Judgements that are under way or wait for their turn.
     pub fn pending(&self) -> usize {
         lock(&self.flights).len()
+    }
+
+    /// The same, one by one, the longest first.
+    pub fn underway(&self) -> Vec<(Digest, Underway)> {
+        let mut all: Vec<_> =
+            lock(&self.underway).iter().map(|(of, how)| (of.digest.clone(), how.clone())).collect();
+        all.sort_by_key(|(_, of)| of.since);
+        all
     }
 
     /// The verdict on the manifest that a reference names by digest: the known one, the one that
@@ -208,7 +228,9 @@ impl Judge {
         subject: Subject,
     ) -> Flight {
         let judge = Arc::clone(self);
-        let task = tokio::spawn(async move {
+        let (name, since) = (image.to_string(), OffsetDateTime::now_utc());
+        lock(&self.underway).insert(subject.clone(), Underway { image: name.clone(), since });
+        let judging = async move {
             let _slot = judge.slots.acquire().await;
             let (runtime, inner, about) = (Handle::current(), Arc::clone(&judge), subject.digest.clone());
             // A judgement waits for a worker most of its time, and has a thread of its own for that. It
@@ -218,8 +240,22 @@ impl Judge {
             });
             let outcome = judging.await.unwrap_or_else(|_| Err(broke_off()));
             judge.land(&subject, &outcome);
+            let milliseconds = (OffsetDateTime::now_utc() - since).whole_milliseconds();
+            let (image, digest) = (lazaret_model::one_line(&name, 300), subject.digest.to_string());
+            match &outcome {
+                Ok(judged) => {
+                    let verdict = judged.outcome.word();
+                    tracing::info!(image, digest, verdict, milliseconds, "judged");
+                }
+                Err(refusal) => {
+                    let why = lazaret_model::one_line(&refusal.message, 300);
+                    tracing::warn!(image, digest, milliseconds, why, "not judged");
+                }
+            }
             outcome
-        });
+        };
+        // The log tells for whose request it was begun.
+        let task = tokio::spawn(judging.in_current_span());
         async move { task.await.unwrap_or_else(|_| Err(broke_off())) }.boxed().shared()
     }
 
@@ -233,6 +269,7 @@ impl Judge {
             }
             verdicts.insert(subject.clone(), Arc::clone(judged));
         }
+        lock(&self.underway).remove(subject);
         lock(&self.flights).remove(subject);
     }
 

@@ -4,6 +4,7 @@
 //! resolves a tag once, judges the manifest behind it, and serves that digest or refuses with a
 //! sentence that the client shows. It fails closed: what could not be judged does not come in.
 
+mod admin;
 mod audit;
 mod authority;
 mod blobs;
@@ -14,6 +15,7 @@ mod doors;
 mod gate;
 mod holders;
 mod http;
+mod journal;
 mod judge;
 mod listen;
 mod manifests;
@@ -29,6 +31,7 @@ mod tls;
 mod transparent;
 mod turns;
 
+pub use admin::{AdminToken, serve_admin};
 pub use audit::{Audit, Entry};
 pub use authority::{Authority, AuthorityError, CERTIFICATE};
 pub use bucket::{Bucket, BucketError};
@@ -38,11 +41,13 @@ pub use doors::docker_authz::DockerAuthz;
 pub use doors::{Admitted, Knock, held_name, here};
 pub use gate::{Gate, GateError, GateSettings};
 pub use http::serve;
-pub use judge::{AT_ONCE, Judge, Judged, Named};
+pub use judge::{AT_ONCE, Judge, Judged, Named, Underway};
 pub use listen::{LEAST, Limits};
 pub use metrics::Metrics;
 pub use name::{Asked, Upstreams};
-pub use policy::{Action, Decision, DockerDoor, Mode, Platforms, Policy, PolicyError, Rule, Verdicts};
+pub use policy::{
+    Action, Decision, DockerDoor, Explanation, Mode, Platforms, Policy, PolicyError, Rule, Step, Verdicts,
+};
 pub use privileges::Privileges;
 pub use refusal::Refusal;
 pub use shelf::{Arriving, Shelf};

@@ -191,7 +191,7 @@ impl Gate {
             trace.audited = true;
             return Ok(());
         }
-        Err(refused(image, judged, &decision))
+        Err(self.with_report(refused(image, judged, &decision), &judged.digest))
     }
 }
 

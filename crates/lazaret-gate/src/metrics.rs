@@ -24,12 +24,14 @@ pub struct Metrics {
     pub shelf_bytes: Gauge,
     /// Judgements under way.
     pub pending: Gauge,
+    /// Answers that are not in the store's list, because the store failed.
+    pub lost: Counter,
 }
 
 /// What was answered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Answer {
-    /// `served`, `refused`, `audited`, `failed`.
+    /// `served`, `refused`, `audited`, `failed`, `pending`.
     pub answer: String,
 }
 
@@ -59,6 +61,7 @@ impl Metrics {
             seconds: Histogram::new(exponential_buckets(0.000_5, 2.0, 20)),
             shelf_bytes: Gauge::default(),
             pending: Gauge::default(),
+            lost: Counter::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("manifests", "Manifests asked for, by answer", metrics.manifests.clone());
@@ -68,6 +71,7 @@ impl Metrics {
         registry.register("manifest_seconds", "Seconds to answer a manifest", metrics.seconds.clone());
         registry.register("shelf_bytes", "Bytes of blobs on disk", metrics.shelf_bytes.clone());
         registry.register("pending", "Judgements under way", metrics.pending.clone());
+        registry.register("answers_unlisted", "Answers that the store did not take", metrics.lost.clone());
         metrics
     }
 

@@ -1,5 +1,7 @@
 //! What a verdict means at the door. A pure function of the file and the verdict.
 
+mod explain;
+
 use std::path::Path;
 
 use lazaret_model::{Class, Launch, Outcome, RegistryRef, Severity};
@@ -121,13 +123,13 @@ pub struct Rule {
 /// anything, `?` for one character.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Pattern(Glob);
+pub struct Pattern(Glob, String);
 
 impl TryFrom<String> for Pattern {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        Glob::new(&text).map(Self)
+        Glob::new(&text).map(|glob| Self(glob, text))
     }
 }
 
@@ -141,6 +143,8 @@ pub struct Decision {
     /// The rule's reason and author, where it has them.
     pub why: Option<String>,
 }
+
+pub use explain::{Explanation, Step};
 
 /// What is wrong with a policy file.
 #[derive(Debug, thiserror::Error)]

@@ -7,6 +7,9 @@ use lazaret_registry::RegistryError;
 use lazaret_scan::ScanError;
 use serde_json::{Value, json};
 
+/// What a client is told while its image is judged.
+const PENDING: &str = "the image is still being judged: try again in a minute";
+
 /// An answer that is no content: what the client shows to a person, and what it acts on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -53,11 +56,16 @@ impl Refusal {
 
     /// The judgement is not there yet.
     pub fn pending(seconds: u64) -> Self {
-        let message = "the image is still being judged: try again in a minute";
+        let message = PENDING;
         Self {
             retry_after: Some(seconds),
             ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message)
         }
+    }
+
+    /// Whether it says no more than that the judgement is not there yet.
+    pub fn is_pending(&self) -> bool {
+        self.message == PENDING
     }
 
     pub(crate) fn unknown_upstream(name: &str, known: &[String]) -> Self {

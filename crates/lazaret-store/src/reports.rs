@@ -35,6 +35,23 @@ impl Store {
         Ok(report.filter(|report| report.pinned.digest == *root))
     }
 
+    /// The latest report on what `root` names, whatever it was judged by: for people who ask what was
+    /// found. It decides nothing.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub async fn latest_report(&self, root: &Digest) -> Result<Option<Report>, StoreError> {
+        let row = sql("SELECT body FROM reports WHERE root = $1 AND form = $2 ORDER BY id DESC LIMIT 1")
+            .bind(root.to_string())
+            .bind(form())
+            .first(&mut self.session().await?)
+            .await?;
+        let stored: Option<Vec<u8>> = row.map(|row| row.get(0)).transpose()?;
+        let report: Option<Report> = stored.and_then(|stored| codec::from_named(&stored));
+        Ok(report.filter(|report| report.pinned.digest == *root))
+    }
+
     /// Stores a report, and notes its images and their indicators. Storing it again under another
     /// repository or tag notes that name too.
     ///

@@ -46,6 +46,9 @@ pub enum Command {
     Gate(Box<GateArgs>),
     /// Judge the images of a queue that many machines may share, until told to stop.
     Worker(Box<WorkerArgs>),
+    /// Check a policy of the gate, or explain what it decides about an image.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// List the images that were judged.
     Images(ImagesArgs),
     /// Record, list or forget images that you trust as bases.
@@ -154,7 +157,14 @@ pub struct GateArgs {
 pub enum GateCommand {
     /// Make the gate's certificate authority where an engine needs one, and print the exact
     /// configuration with which the engine pulls through the gate and by no other way.
+    ///
+    /// Exit codes: 0 done, 1 written, and a way round the gate is left that the files do not close,
+    /// 2 wrong use or failure.
     Init(GateInitArgs),
+    /// Tell how a running gate is (it is started with --admin).
+    Status(GateStatusArgs),
+    /// List what came in through a running gate and what did not, the newest first.
+    List(GateListArgs),
     /// Be Docker's authorization plugin: the daemon asks before it pulls, creates and starts.
     DockerAuthz(Box<DockerAuthzArgs>),
     /// Be a Kubernetes admission webhook: tags become digests, pods are judged as they are run.
@@ -182,8 +192,27 @@ pub struct GateInitArgs {
     /// The engine.
     pub engine: GateEngine,
     /// The registries that the gate stands before.
-    #[arg(long = "upstream", required = true, value_name = "REGISTRY")]
+    #[arg(long = "upstream", required_unless_present = "undo", value_name = "REGISTRY")]
     pub upstreams: Vec<String>,
+    /// Write the configuration: what would change is shown, and asked about, first. What stood there
+    /// is kept for --undo.
+    #[arg(long)]
+    pub write: bool,
+    /// Put back what stood there before --write.
+    #[arg(long, conflicts_with = "write")]
+    pub undo: bool,
+    /// Ask nothing.
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Overwrite files that were changed since --write.
+    #[arg(long)]
+    pub force: bool,
+    /// The directory that the engine sees as `/`.
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub root: PathBuf,
+    /// Where the record for --undo is kept (default: `lazaret` in the state directory).
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
     /// Where the engine reaches the gate.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:5050")]
     pub gate: std::net::SocketAddr,
@@ -193,6 +222,109 @@ pub struct GateInitArgs {
     /// Where the gate's certificate authority lies (default: `gate-ca` in the cache directory).
     #[arg(long, value_name = "DIR")]
     pub ca: Option<PathBuf>,
+}
+
+/// How a running gate is asked.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Gate")]
+pub struct GateAdminArgs {
+    /// Where its admin API is.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:5051", env = "LAZARET_GATE_ADMIN")]
+    pub admin: String,
+    /// The file with its token (default: `gate-admin-token` in the cache directory).
+    #[arg(long, value_name = "FILE", env = "LAZARET_GATE_ADMIN_TOKEN")]
+    pub admin_token: Option<PathBuf>,
+    /// Trust the certificates of this PEM file besides the system's.
+    #[arg(long, value_name = "FILE")]
+    pub admin_ca: Option<PathBuf>,
+}
+
+/// `lazaret gate status`.
+#[derive(Debug, Args)]
+pub struct GateStatusArgs {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub admin: GateAdminArgs,
+}
+
+/// `lazaret gate list`.
+#[derive(Debug, Args)]
+pub struct GateListArgs {
+    /// Only what came in.
+    #[arg(long)]
+    pub came_in: bool,
+    /// Only what was refused.
+    #[arg(long)]
+    pub refused: bool,
+    /// Only what was not judged in time; the client was told to try again.
+    #[arg(long)]
+    pub pending: bool,
+    /// Only what could not be fetched or judged.
+    #[arg(long)]
+    pub failed: bool,
+    /// Only what came in once and would not now.
+    #[arg(long, conflicts_with_all = ["came_in", "refused", "pending", "failed"])]
+    pub changed: bool,
+    /// Only images whose name contains this.
+    #[arg(long, value_name = "TEXT")]
+    pub image: Option<String>,
+    /// Only since then: 24h, 7d, 2027-01-31.
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// At most so many.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub limit: u32,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub admin: GateAdminArgs,
+}
+
+/// What is done with policies.
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Tell what a policy decides about an image: which rule does, and why each before it does not.
+    ///
+    /// Exit codes: 0 it comes in, 1 it is refused, 2 wrong use or failure.
+    Explain(Box<PolicyExplainArgs>),
+    /// Read a policy and tell what is wrong with it, which rules have run out, and which are never
+    /// reached.
+    Check {
+        /// The policy.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+}
+
+/// `lazaret policy explain`.
+#[derive(Debug, Args)]
+pub struct PolicyExplainArgs {
+    /// The image, in any form that `lazaret scan` takes. It is judged, or its verdict is taken from
+    /// the store.
+    #[arg(value_name = "REF")]
+    pub reference: String,
+    /// The policy; without one the default policy.
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// The name under which the image would be asked for; needed where REF is none of a registry.
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// How the image is run: the words of `docker run …` in one argument.
+    #[arg(long = "as", value_name = "WORDS")]
+    pub run_as: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+
+    #[command(flatten)]
+    pub rules: RuleArgs,
+    #[command(flatten)]
+    pub source: SourceArgs,
+    #[command(flatten)]
+    pub budget: BudgetArgs,
 }
 
 /// `lazaret gate` itself.
@@ -242,6 +374,18 @@ pub struct GateServeArgs {
     /// Where it is written down who asked for what and what was answered, one JSON object a line.
     #[arg(long, value_name = "FILE")]
     pub audit_log: Option<PathBuf>,
+    /// Where operators ask the gate how it is and what came in, with a token (`lazaret gate status`,
+    /// `lazaret gate list`).
+    #[arg(long, value_name = "ADDRESS:PORT", num_args = 0..=1, default_missing_value = "127.0.0.1:5051")]
+    pub admin: Option<std::net::SocketAddr>,
+    /// The file with that token; made where it is missing (default: `gate-admin-token` in the cache
+    /// directory).
+    #[arg(long, value_name = "FILE", requires = "admin")]
+    pub admin_token: Option<PathBuf>,
+    /// Where people reach this gate with a browser. A refusal then names its report there, and whoever
+    /// has the digest may read it.
+    #[arg(long, value_name = "URL", value_parser = web_address)]
+    pub report_url: Option<String>,
     /// Form of the log on standard error.
     #[arg(long, value_enum, default_value = "text", value_name = "FORM", env = "LAZARET_LOG_FORMAT")]
     pub log_format: LogFormat,
@@ -659,5 +803,17 @@ mod tests {
         assert_eq!(bytes("7"), Ok(7));
         assert!(bytes("x").is_err());
         assert!(bytes("99999999999T").is_err());
+    }
+}
+
+/// An address for people's browsers.
+fn web_address(text: &str) -> Result<String, String> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let sound = |rest: &str| {
+        !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_graphic() && !b"\"<>?#".contains(&b))
+    };
+    match rest.filter(|rest| sound(rest)) {
+        Some(_) => Ok(text.trim_end_matches('/').to_owned()),
+        None => Err("write it as https://gate.example".to_owned()),
     }
 }

@@ -28,3 +28,8 @@ pub fn made_cache() -> Option<PathBuf> {
     let _ = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
     Some(dir)
 }
+
+/// `$XDG_STATE_HOME/lazaret`: what cannot be made again.
+pub fn state() -> Option<PathBuf> {
+    xdg("XDG_STATE_HOME", ".local/state")
+}

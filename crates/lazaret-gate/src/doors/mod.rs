@@ -19,6 +19,7 @@ use time::OffsetDateTime;
 
 use crate::audit::Entry;
 use crate::gate::Gate;
+use crate::http::decision as listed_decision;
 use crate::judge::Judged;
 use crate::manifests::{Trace, refused};
 use crate::metrics::Answer;
@@ -215,7 +216,11 @@ impl Gate {
             answer,
         };
         match self.audit.write(&entry) {
-            Ok(()) => outcome,
+            Ok(()) => {
+                let listed = answer.parse().unwrap_or(lazaret_store::Answer::Failed);
+                self.journal.offer(listed_decision(&entry, listed, trace));
+                outcome
+            }
             Err(error) => {
                 Err(Refusal::broken(format!("the audit log cannot be written, so nothing comes in: {error}")))
             }

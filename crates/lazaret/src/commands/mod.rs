@@ -5,6 +5,7 @@ mod diff;
 mod explain;
 mod gate;
 mod images;
+mod policy;
 mod rule_frame;
 mod rules;
 mod scan;
@@ -36,6 +37,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Explain(args) => explain::run(&args),
         Command::Gate(args) => gate::run(&args),
         Command::Worker(args) => worker::run(&args),
+        Command::Policy(command) => policy::run(command),
         Command::Images(args) => images::run(&args),
         Command::Base(command) => base::run(command),
         Command::Rules(command) => rules::run(command),

@@ -56,6 +56,7 @@ async fn opened(args: &DoorArgs) -> Result<(Arc<Gate>, Settings)> {
         bucket: None,
         policy: args.policy.clone(),
         audit: args.audit_log.clone(),
+        reports: None,
     };
     let scanner = Arc::new(Scanner::new(scanning.clone(), Arc::new(|_| {})).await?);
     Ok((Arc::new(Gate::open(settings, scanner).await?), scanning))

@@ -1,16 +1,21 @@
 mod admission;
+mod ask;
+mod change;
 mod docker_authz;
 pub mod docker_cli;
 mod door;
 pub mod image_verifier;
 mod init;
+mod list;
 mod log;
+mod plan;
+mod status;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use lazaret_gate::{Authority, Bucket, Gate, GateSettings, Limits, Tls};
+use lazaret_gate::{AdminToken, Authority, Bucket, Gate, GateSettings, Limits, Tls};
 use lazaret_scan::{CredentialFiles, Scanner};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -25,6 +30,8 @@ use crate::paths;
 pub fn run(args: &GateArgs) -> Result<Exit> {
     match &args.command {
         Some(GateCommand::Init(args)) => init::run(args),
+        Some(GateCommand::Status(args)) => status::run(args),
+        Some(GateCommand::List(args)) => list::run(args),
         Some(GateCommand::DockerAuthz(args)) => docker_authz::run(args),
         Some(GateCommand::Admission(args)) => admission::run(args),
         Some(GateCommand::ImageVerifier(args)) => image_verifier::run(args),
@@ -39,6 +46,14 @@ fn serve(args: &GateServeArgs) -> Result<Exit> {
             "{} can be reached by others, and the gate would speak without TLS: give it --cert and --key, listen \
              on 127.0.0.1 behind a server that ends TLS, or say --insecure",
             args.listen
+        );
+    }
+    if let Some(admin) = args.admin
+        && !admin.ip().is_loopback()
+        && args.cert.is_none()
+    {
+        bail!(
+            "{admin} can be reached by others, and the admin token would pass in the clear: give --cert and --key"
         );
     }
     log::start(args.log_format, args.log_level);
@@ -94,6 +109,7 @@ fn serve(args: &GateServeArgs) -> Result<Exit> {
         bucket: args.bucket.as_deref().map(Bucket::open).transpose()?,
         policy: args.policy.clone(),
         audit: args.audit_log.clone(),
+        reports: args.report_url.clone(),
     };
     crate::commands::runtime()?.block_on(async {
         if let Some(bucket) = &settings.bucket {
@@ -124,8 +140,18 @@ fn serve(args: &GateServeArgs) -> Result<Exit> {
             let (gate, limits, stop) = (Arc::clone(&gate), limits.clone(), stopped()?);
             others.spawn(lazaret_gate::serve_proxy(gate, authority, proxy, limits, stop));
         }
-        lazaret_gate::serve(gate, listener, tls, limits, stopped()?).await;
+        if let Some(address) = args.admin {
+            let token = ask::token_file(args.admin_token.as_ref())?;
+            let token = AdminToken::open(&token)
+                .with_context(|| format!("the admin token {} cannot be used", token.display()))?;
+            let admin =
+                TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+            tracing::info!("its admin API is on {}", admin.local_addr()?);
+            others.spawn(lazaret_gate::serve_admin(Arc::clone(&gate), token, admin, tls.clone(), stopped()?));
+        }
+        lazaret_gate::serve(Arc::clone(&gate), listener, tls, limits, stopped()?).await;
         others.join_all().await;
+        gate.finish().await;
         anyhow::Ok(Exit::Allowed)
     })
 }
