@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::engine::{milliseconds, sql};
+use crate::engine::{indexed, milliseconds, sql};
 use crate::{Store, StoreError};
 
 /// How long a lease that ran out is kept; its holder may still ask about it.
@@ -21,7 +21,7 @@ impl Store {
         let changed = sql("INSERT INTO leases (what, holder, ends) VALUES ($1, $2, @now + $3) \
              ON CONFLICT (what) DO UPDATE SET holder = excluded.holder, ends = excluded.ends \
              WHERE leases.holder = excluded.holder OR leases.ends <= @now")
-        .bind(what)
+        .bind(indexed(what))
         .bind(holder)
         .bind(milliseconds(lasts))
         .run(&mut self.session().await?)
@@ -36,7 +36,7 @@ impl Store {
     /// If the store cannot be written; then the lease runs out by itself.
     pub async fn release(&self, what: &str, holder: &str) -> Result<(), StoreError> {
         sql("DELETE FROM leases WHERE what = $1 AND holder = $2")
-            .bind(what)
+            .bind(indexed(what))
             .bind(holder)
             .run(&mut self.session().await?)
             .await

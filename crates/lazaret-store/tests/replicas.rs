@@ -179,6 +179,26 @@ async fn a_lease_of_a_process_that_was_killed_is_taken_over() {
 }
 
 #[tokio::test]
+async fn a_writer_that_holds_the_server_for_too_long_is_named_as_the_reason() {
+    let ground = Ground::postgres().await;
+    let options = StoreOptions { patience: Duration::from_millis(400), ..StoreOptions::default() };
+    let store = ground.open_with(options).await;
+    let mut other = postgres::connect(&ground.url).await;
+    sqlx::raw_sql("BEGIN; LOCK TABLE layers, reports, leases").execute(&mut other).await.unwrap();
+    let (diff_id, facts) = facts(1, 5);
+    for error in [
+        store.put_layer(record(&diff_id, &facts)).await.unwrap_err(),
+        store.put_report(&report("r", "1", 1, Outcome::Clean), "j").await.unwrap_err(),
+        store.lease("x", "me", Duration::from_secs(1)).await.map(drop).unwrap_err(),
+    ] {
+        assert!(matches!(error, StoreError::Busy { .. }), "{error}");
+    }
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    store.put_layer(record(&diff_id, &facts)).await.unwrap();
+    assert!(store.lease("x", "me", Duration::from_secs(1)).await.unwrap());
+}
+
+#[tokio::test]
 async fn what_is_wrong_with_an_address_is_told_without_its_password() {
     let ground = Ground::postgres().await;
     let (_, rest) = ground.url.split_once("///").unwrap();

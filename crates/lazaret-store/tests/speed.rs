@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use common::{facts, record, report};
 use lazaret_model::{Evidence, Finding, Indicator, IndicatorKind, Location, Outcome};
-use lazaret_store::Store;
+use lazaret_store::{Answer, Decision, Store};
 
 fn median(mut times: Vec<Duration>) -> Duration {
     times.sort();
@@ -82,4 +82,44 @@ async fn noting_and_following_many_indicators_is_quick() {
     let put = median(put);
     eprintln!("note a report with 52 indicators: {put:?}; follow one to 200 images: {follow:?}");
     assert!(put < Duration::from_millis(300) && follow < Duration::from_millis(300), "{put:?} {follow:?}");
+}
+
+async fn decisions(ground: &common::Ground) -> (Duration, Duration) {
+    let store = ground.open().await;
+    let decision = |time: i64| Decision {
+        time,
+        door: "registry".to_owned(),
+        client: "192.0.2.7".to_owned(),
+        user: "ana".to_owned(),
+        image: "docker.io/library/nginx:1.27".to_owned(),
+        digest: Some(common::digest(1)),
+        verdict: Some("clean".to_owned()),
+        why: "nothing in it acts against whoever runs it".to_owned(),
+        policy: "verdicts".to_owned(),
+        author: None,
+        reason: None,
+        answer: Answer::Served,
+        request: time.to_string(),
+    };
+    let (mut one, mut many) = (Vec::new(), Vec::new());
+    for time in 0..51 {
+        let start = Instant::now();
+        store.put_decision(&decision(time)).await.unwrap();
+        one.push(start.elapsed());
+        let hundred: Vec<_> = (0..100).map(|n| decision(time * 100 + n)).collect();
+        let start = Instant::now();
+        store.put_decisions(&hundred).await.unwrap();
+        many.push(start.elapsed());
+    }
+    (median(one), median(many))
+}
+
+#[tokio::test]
+async fn writing_decisions_down_is_quick_alone_and_by_the_hundred() {
+    for ground in [common::Ground::sqlite(), common::Ground::postgres().await] {
+        let (one, many) = decisions(&ground).await;
+        let engine = if ground.url.starts_with("postgres") { "PostgreSQL" } else { "SQLite" };
+        eprintln!("{engine}: a decision {one:?}, a hundred {many:?}");
+        assert!(one < Duration::from_millis(50) && many < Duration::from_millis(200), "{one:?} {many:?}");
+    }
 }

@@ -291,7 +291,10 @@ impl Desk {
         };
         match judged {
             Ok(note) => {
-                self.store.finish(job, &self.name, &note).await?;
+                if !self.store.finish(job, &self.name, &note).await? {
+                    self.complain(&format!("{}: another worker has it now", job.reference));
+                    return Ok(());
+                }
                 let seconds = begun.elapsed().as_secs_f64();
                 self.tell(&format!("{}: {note} ({seconds:.1} s)", job.reference));
             }
