@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::Stream;
@@ -99,8 +100,12 @@ impl Gate {
         // because something bad was built on it. An artifact, which nobody judges, vouches for nothing.
         let (images, artifacts): (Vec<Holder>, Vec<Holder>) =
             holders.unwrap_or_default().into_iter().partition(|holder| holder.image);
-        for holder in images {
-            let judged = self.judged(credential, image, &holder.manifest).await;
+        // Those whose verdict is known come first: nothing is judged for a blob that may come in anyway.
+        let (known, others): (Vec<Holder>, Vec<Holder>) =
+            images.into_iter().partition(|holder| self.known(&holder.manifest).is_some());
+        let until = Instant::now() + Duration::from_secs(self.policy().hold);
+        for holder in known.into_iter().chain(others) {
+            let judged = self.judged(credential, image, &holder.manifest, until).await;
             match judged.and_then(|judged| self.decide(image, &judged, trace)) {
                 Ok(()) => {
                     allowed = Some(holder);
@@ -118,7 +123,7 @@ impl Gate {
         if !self.may_see(credential, image) {
             let asker = self.asker(credential, &image.registry);
             let named = RegistryRef { digest: Some(holder.manifest.clone()), ..image.clone() };
-            let shown = asker.client.manifest(&named, &self.settings.budget).await;
+            let shown = asker.client.manifest(&named, &self.document_budget()).await;
             shown.map_err(|error| Refusal::upstream(&error))?;
             self.was_shown(credential, image);
         }
@@ -127,7 +132,7 @@ impl Gate {
 
     /// The blob from the shelf, fetched first where it is not there. Nothing is served before all
     /// of it has the right digest.
-    async fn have(
+    pub(crate) async fn have(
         &self,
         credential: &Credential,
         image: &RegistryRef,
@@ -137,12 +142,14 @@ impl Gate {
         let count = |origin: &str| {
             self.metrics.blobs.get_or_create(&Origin { origin: origin.to_owned() }).inc();
         };
-        if let Some((file, size)) = self.shelf.open(digest) {
+        // Another length than the manifest states is not what was judged: cut while nobody looked.
+        let there = || self.shelf.open(digest).filter(|(_, size)| *size == holder.size);
+        if let Some((file, size)) = there() {
             count("shelf");
             return Ok(Served { file, size });
         }
         let _turn = self.fetching.wait(digest.clone()).await;
-        let fetched = match self.shelf.open(digest) {
+        let fetched = match there() {
             Some(there) => Ok(there),
             None => match self.from_bucket(digest).await {
                 Some(there) => {

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, Response, StatusCode, header};
+use axum::http::{HeaderValue, Method, Response, StatusCode, Uri, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use hyper::body::Incoming;
@@ -30,6 +30,7 @@ use crate::credential::{TOKEN_LASTS, challenge};
 use crate::gate::Gate;
 use crate::journal::milliseconds;
 use crate::listen::{Connection, Limits, Protocol, take_in};
+use crate::lists;
 use crate::manifests::Trace;
 use crate::metrics::Answer;
 use crate::request_id::{RequestId, RequestIds};
@@ -296,9 +297,9 @@ async fn answer(gate: &Gate, client: SocketAddr, request: &Parts) -> Result<Resp
         Asked::Push => Err(Refusal::push()),
         Asked::Manifest(image) => manifest(gate, client, &credential, &image, request).await,
         Asked::Blob(image, digest) => blob(gate, client, &credential, &image, &digest, request).await,
-        Asked::Tags(image) => relay(gate, &credential, &image, "tags/list", uri.query()).await,
+        Asked::Tags(image) => relay(gate, &credential, &image, "tags/list", uri).await,
         Asked::Referrers(image, digest) => {
-            relay(gate, &credential, &image, &format!("referrers/{digest}"), uri.query()).await
+            relay(gate, &credential, &image, &format!("referrers/{digest}"), uri).await
         }
     }
 }
@@ -478,15 +479,10 @@ async fn relay(
     credential: &Credential,
     image: &RegistryRef,
     path: &str,
-    query: Option<&str>,
+    asked: &Uri,
 ) -> Result<Response<Body>, Refusal> {
-    // `ns` is between the client and the gate.
-    let query: Vec<&str> = query
-        .into_iter()
-        .flat_map(|query| query.split('&'))
-        .filter(|pair| !pair.starts_with("ns="))
-        .collect();
-    let path = if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) };
+    let query = lists::query(asked.query());
+    let path = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
     let asker = gate.asker(credential, &image.registry);
     let list = asker.client.list(image, &path, gate.settings.budget.document_bytes).await;
     let list = list.map_err(|error| Refusal::upstream(&error))?;
@@ -495,8 +491,12 @@ async fn relay(
     if let Ok(kind) = HeaderValue::from_str(&list.media_type) {
         headers.insert(header::CONTENT_TYPE, kind);
     }
-    if let Some(link) = list.link.and_then(|link| HeaderValue::from_str(&link).ok()) {
+    let link = list.link.and_then(|link| lists::next_page(asked, &link));
+    if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
         headers.insert(header::LINK, link);
+    }
+    if let Some(filters) = list.filters.and_then(|filters| HeaderValue::from_str(&filters).ok()) {
+        headers.insert("oci-filters-applied", filters);
     }
     Ok(response)
 }

@@ -1,17 +1,20 @@
 //! Manifests: resolved once, judged, served or refused.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
-use lazaret_model::{Digest, Launch, RegistryRef};
-use lazaret_oci::{Document, Index, parse_document};
+use lazaret_model::{Budget, Digest, Launch, Platform, RegistryRef};
+use lazaret_oci::{Document, Index, OCI_INDEX, OCI_MANIFEST, parse_document};
 use lazaret_registry::Manifest;
+use serde::Deserialize;
 use serde_json::json;
 use time::OffsetDateTime;
+use tokio::time::timeout;
 
 use crate::gate::{Gate, Holder};
 use crate::judge::Judged;
+use crate::statements::is_statement;
 use crate::{Action, Credential, Decision, Mode, Platforms, Refusal};
 
 /// What came of a request, for the audit log.
@@ -22,6 +25,22 @@ pub(crate) struct Trace {
     pub(crate) decision: Option<Decision>,
     /// It would be refused, and came in because the policy only watches.
     pub(crate) audited: bool,
+}
+
+/// Largest manifest that comes in, in bytes: what the specification has every registry take at a push
+/// (distribution specification, "Pushing Manifests").
+const LARGEST: u64 = 4 << 20;
+/// How deep an index may nest where every image behind it is judged first. Real ones have one level.
+const DEPTH: usize = 8;
+/// Most documents behind one index, then.
+const MANIFESTS: usize = 2_000;
+
+/// What judging everything behind an index may still cost.
+struct Left {
+    depth: usize,
+    manifests: usize,
+    /// The client waits until then, however many there are.
+    until: Instant,
 }
 
 impl Gate {
@@ -35,7 +54,9 @@ impl Gate {
         let document = self.document(credential, image).await?;
         trace.digest = Some(document.digest.clone());
         let image = RegistryRef { digest: Some(document.digest.clone()), ..image.clone() };
-        self.admit(credential, &image, &document, trace).await?;
+        let hold = Duration::from_secs(self.policy().hold);
+        let mut left = Left { depth: DEPTH, manifests: MANIFESTS, until: Instant::now() + hold };
+        self.admit(credential, &image, &document, &mut left, trace).await?;
         Ok(document)
     }
 
@@ -44,6 +65,12 @@ impl Gate {
         if let Some(known) = self.remembered(credential, image) {
             return Ok(known);
         }
+        let hold = self.policy().hold;
+        let asked = timeout(Duration::from_secs(hold), self.ask(credential, image)).await;
+        asked.unwrap_or_else(|_| Err(Refusal::no_answer(&image.registry, hold)))
+    }
+
+    async fn ask(&self, credential: &Credential, image: &RegistryRef) -> Result<Arc<Manifest>, Refusal> {
         let _turn = self.asking.wait((credential.key(), image.to_string())).await;
         if let Some(known) = self.remembered(credential, image) {
             return Ok(known);
@@ -51,13 +78,22 @@ impl Gate {
         let digest = image.digest.clone().or_else(|| self.tag(credential, image));
         let asker = self.asker(credential, &image.registry);
         let named = RegistryRef { digest, ..image.clone() };
-        let document = asker.client.manifest(&named, &self.settings.budget).await;
-        let document = document.map_err(|error| Refusal::upstream(&error))?;
+        let document = asker.client.manifest(&named, &self.document_budget()).await;
+        let mut document = document.map_err(|error| Refusal::upstream(&error))?;
         self.was_shown(credential, image);
+        if document.media_type.is_empty() {
+            document.media_type = plain_type(&document.bytes).to_owned();
+        }
         if image.digest.is_none() {
             self.resolved(credential, image, document.digest.clone());
         }
-        Ok(self.documents.keep(document))
+        Ok(self.documents.keep(image, document))
+    }
+
+    /// What a manifest may cost.
+    pub(crate) fn document_budget(&self) -> Budget {
+        let budget = self.settings.budget;
+        Budget { document_bytes: budget.document_bytes.min(LARGEST), ..budget }
     }
 
     /// A document that this credential was shown a short while ago.
@@ -66,7 +102,7 @@ impl Gate {
         if !self.may_see(credential, image) {
             return None;
         }
-        self.documents.get(&digest)
+        self.documents.get(image, &digest)
     }
 
     /// Whether a document may come in. What holds blobs is noted before it is served.
@@ -75,10 +111,11 @@ impl Gate {
         credential: &'a Credential,
         image: &'a RegistryRef,
         document: &'a Manifest,
+        left: &'a mut Left,
         trace: &'a mut Trace,
     ) -> BoxFuture<'a, Result<(), Refusal>> {
         // An index may list another index, so this may call itself.
-        Box::pin(self.admitted(credential, image, document, trace))
+        Box::pin(self.admitted(credential, image, document, left, trace))
     }
 
     async fn admitted(
@@ -86,31 +123,47 @@ impl Gate {
         credential: &Credential,
         image: &RegistryRef,
         document: &Manifest,
+        left: &mut Left,
         trace: &mut Trace,
     ) -> Result<(), Refusal> {
+        one_type(document)?;
         let stated = Some(document.media_type.as_str()).filter(|stated| !stated.is_empty());
         let parsed = parse_document(&document.bytes, stated);
         match parsed.map_err(|error| Refusal::bad_manifest(error.to_string()))? {
             Document::Schema1 => Err(Refusal::bad_manifest(
                 "a schema 1 image: its content cannot be checked; push it again with a current tool",
             )),
-            Document::Index(index) => self.index(credential, image, &index, trace).await,
+            Document::Index(index) => self.index(credential, image, &index, left, trace).await,
             Document::Artifact(manifest) => {
-                for blob in manifest.layers.iter().chain([&manifest.config]) {
-                    let holder = Holder { manifest: document.digest.clone(), size: blob.size, image: false };
-                    self.holds(image, &blob.digest, holder);
-                }
+                self.note(image, document, &manifest, false);
+                Ok(())
+            }
+            Document::Image(manifest)
+                if is_statement(&manifest) && self.holds_texts(credential, image, &manifest).await? =>
+            {
+                self.note(image, document, &manifest, false);
                 Ok(())
             }
             Document::Image(manifest) => {
                 // Before the verdict: a blob of what is refused must be known as such.
-                for blob in manifest.layers.iter().chain([&manifest.config]) {
-                    let holder = Holder { manifest: document.digest.clone(), size: blob.size, image: true };
-                    self.holds(image, &blob.digest, holder);
-                }
-                let judged = self.judged(credential, image, &document.digest).await?;
+                self.note(image, document, &manifest, true);
+                let judged = self.judged(credential, image, &document.digest, left.until).await?;
                 self.decide(image, &judged, trace)
             }
+        }
+    }
+
+    /// Notes which blobs a manifest holds.
+    fn note(
+        &self,
+        image: &RegistryRef,
+        document: &Manifest,
+        manifest: &lazaret_oci::Manifest,
+        is_image: bool,
+    ) {
+        for blob in manifest.layers.iter().chain([&manifest.config]) {
+            let holder = Holder { manifest: document.digest.clone(), size: blob.size, image: is_image };
+            self.holds(image, &blob.digest, holder);
         }
     }
 
@@ -120,19 +173,30 @@ impl Gate {
         credential: &Credential,
         image: &RegistryRef,
         index: &Index,
+        left: &mut Left,
         trace: &mut Trace,
     ) -> Result<(), Refusal> {
         let all = self.policy().platforms == Platforms::All;
         let longest = self.longest();
         for child in &index.manifests {
-            if child.is_attestation() {
+            // An engine picks by platform and does not look at annotations.
+            if child.is_attestation() && child.platform.as_ref().is_some_and(Platform::is_unknown) {
                 continue;
             }
             let named = RegistryRef { digest: Some(child.digest.clone()), ..image.clone() };
             if all {
+                if left.depth == 0 || left.manifests == 0 {
+                    return Err(Refusal::bad_manifest(format!(
+                        "the index lists more than {MANIFESTS} manifests, or more than {DEPTH} levels of them: \
+                         they cannot all be judged"
+                    )));
+                }
+                left.manifests -= 1;
+                left.depth -= 1;
                 // Its own index may list more: a document decides what it is.
                 let document = self.document(credential, &named).await?;
-                self.admit(credential, &named, &document, trace).await?;
+                self.admit(credential, &named, &document, left, trace).await?;
+                left.depth += 1;
             } else if let Some(judged) = self.judge.known(&child.digest, longest) {
                 self.decide(&named, &judged, trace)?;
             }
@@ -140,19 +204,25 @@ impl Gate {
         Ok(())
     }
 
-    /// The verdict on an image, waited for as long as the policy says.
+    /// The verdict on an image, where it is known and still counts.
+    pub(crate) fn known(&self, digest: &Digest) -> Option<Arc<Judged>> {
+        self.judge.known(digest, self.longest())
+    }
+
+    /// The verdict on an image, waited for until then.
     pub(crate) async fn judged(
         &self,
         credential: &Credential,
         image: &RegistryRef,
         digest: &Digest,
+        until: Instant,
     ) -> Result<Arc<Judged>, Refusal> {
         let longest = self.longest();
         if let Some(known) = self.judge.known(digest, longest) {
             return Ok(known);
         }
         let asker = self.asker(credential, &image.registry);
-        let hold = Duration::from_secs(self.policy().hold);
+        let hold = until.saturating_duration_since(Instant::now());
         let outcome = self.judge.verdict(&asker, image, digest, longest, hold).await;
         outcome.ok_or_else(|| Refusal::pending(30))?
     }
@@ -223,4 +293,30 @@ pub(crate) fn refused(image: &RegistryRef, judged: &Judged, decision: &Decision)
         "policy": decision.by,
     });
     Refusal::denied(message, Some(detail))
+}
+
+/// What a document is that neither the registry nor itself gives a type.
+fn plain_type(bytes: &[u8]) -> &'static str {
+    match parse_document(bytes, None) {
+        Ok(Document::Index(_)) => OCI_INDEX,
+        _ => OCI_MANIFEST,
+    }
+}
+
+/// Refuses a document that says it is something else than the registry says: engines go by either
+/// (GHSA-77vh-xpmg-72qh).
+fn one_type(document: &Manifest) -> Result<(), Refusal> {
+    #[derive(Deserialize)]
+    struct Head {
+        #[serde(rename = "mediaType")]
+        media_type: Option<String>,
+    }
+    let own = serde_json::from_slice::<Head>(&document.bytes).ok().and_then(|head| head.media_type);
+    let Some(own) = own.filter(|own| !own.is_empty() && *own != document.media_type) else { return Ok(()) };
+    Err(Refusal::bad_manifest(format!(
+        "the registry calls the manifest `{}`, and it calls itself `{}`: engines refuse what can be read in \
+         two ways",
+        lazaret_model::one_line(&document.media_type, 100),
+        lazaret_model::one_line(&own, 100)
+    )))
 }

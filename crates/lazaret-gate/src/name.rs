@@ -93,11 +93,12 @@ impl Asked {
         if rest.len() > LONGEST || rest.contains('%') || rest.contains("//") {
             return Err(Refusal::bad_name(&rest));
         }
-        let ns =
-            || query.into_iter().flat_map(|query| query.split('&')).find_map(|pair| pair.strip_prefix("ns="));
-        let ns = origin.or_else(ns);
+        let ns = match origin {
+            Some(origin) => Some(origin.to_owned()),
+            None => namespace(query)?,
+        };
         let reference = |name: &str| -> Result<RegistryRef, Refusal> {
-            let (registry, repository) = upstreams.split(ns, name)?;
+            let (registry, repository) = upstreams.split(ns.as_deref(), name)?;
             named(&registry, &repository).ok_or_else(|| Refusal::bad_name(name))
         };
         if let Some(name) = rest.strip_suffix("/tags/list") {
@@ -127,6 +128,19 @@ impl Asked {
         }
         Err(Refusal::no_such_page(path))
     }
+}
+
+/// The registry that `ns` names, as containerd says whose image it wants from a mirror. Two of them
+/// could be read in two ways.
+fn namespace(query: Option<&str>) -> Result<Option<String>, Refusal> {
+    let mut named =
+        query.into_iter().flat_map(|query| query.split('&')).filter_map(|pair| pair.strip_prefix("ns="));
+    let Some(ns) = named.next() else { return Ok(None) };
+    if named.next().is_some() {
+        return Err(Refusal::bad_name(&format!("ns={ns}&ns=")));
+    }
+    // The colon before a port is the one octet of a registry's name that is written otherwise.
+    Ok(Some(ns.replace("%3A", ":").replace("%3a", ":")))
 }
 
 /// The reference of a repository, if its name is one.
@@ -174,6 +188,7 @@ mod tests {
             ("/v2/ghcr.io/a/b/c/manifests/v", None, "ghcr.io/a/b/c:v"),
             ("/v2/127.0.0.1:5000/a/manifests/v", None, "127.0.0.1:5000/a:v"),
             ("/v2/a/b/manifests/v", Some("ns=ghcr.io"), "ghcr.io/a/b:v"),
+            ("/v2/a/b/manifests/v", Some("ns=127.0.0.1%3A5000"), "127.0.0.1:5000/a/b:v"),
             ("/v2/a/manifests/manifests/v", None, "docker.io/a/manifests:v"),
         ] {
             assert_eq!(manifest(path, query), meant, "{path}");
@@ -204,7 +219,10 @@ mod tests {
         ] {
             assert!(ask(path, None).is_err(), "{path}: {:?}", ask(path, None));
         }
-        assert!(ask("/v2/a/manifests/x", Some("ns=quay.io")).is_err());
+        for query in ["ns=quay.io", "ns=ghcr.io&ns=docker.io", "ns=ghcr.io&ns=ghcr.io", "ns=", "ns=%67hcr.io"]
+        {
+            assert!(ask("/v2/a/manifests/x", Some(query)).is_err(), "{query}");
+        }
         assert!(ask(&format!("/v2/{}/manifests/x", "a/".repeat(2_000)), None).is_err());
     }
 

@@ -54,6 +54,13 @@ impl Refusal {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", message)
     }
 
+    /// The registry did not answer in time.
+    pub(crate) fn no_answer(registry: &str, seconds: u64) -> Self {
+        let registry = lazaret_model::one_line(registry, 120);
+        let message = format!("{registry} did not answer within {seconds} seconds: try again later");
+        Self { retry_after: Some(30), ..Self::new(StatusCode::GATEWAY_TIMEOUT, "UNAVAILABLE", message) }
+    }
+
     /// The judgement is not there yet.
     pub fn pending(seconds: u64) -> Self {
         let message = PENDING;
@@ -115,11 +122,22 @@ impl Refusal {
                 let code = if *what == "manifest" { "MANIFEST_UNKNOWN" } else { "BLOB_UNKNOWN" };
                 Self::new(StatusCode::NOT_FOUND, code, said)
             }
-            E::Busy { status: 429, .. } => Self {
-                retry_after: Some(60),
+            E::Busy { status: 429, retry_after, .. } => Self {
+                retry_after: Some(retry_after.map_or(60, |wait| wait.as_secs().max(1))),
                 ..Self::new(StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS", said)
             },
-            E::Busy { .. } | E::Unreachable { .. } => Self {
+            E::Busy { retry_after, .. } => Self {
+                retry_after: Some(retry_after.map_or(30, |wait| wait.as_secs().max(1))),
+                ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", said)
+            },
+            // What the specification lets a registry refuse at a push, it may not bring in.
+            E::DocumentTooLarge { what, limit, .. } => {
+                let what = lazaret_model::one_line(what, 200);
+                Self::bad_manifest(format!(
+                    "{what} is larger than the {limit} bytes that a manifest may have"
+                ))
+            }
+            E::Unreachable { .. } => Self {
                 retry_after: Some(30),
                 ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", said)
             },

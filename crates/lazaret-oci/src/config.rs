@@ -4,6 +4,8 @@
 use lazaret_model::{Digest, DigestError, Healthcheck, HistoryStep, ImageConfig, Platform};
 use serde_json::{Map, Value};
 
+use crate::json::{self, folded};
+
 /// Why a configuration cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
@@ -32,11 +34,13 @@ pub struct ParsedConfig {
     pub platform: Option<Platform>,
 }
 
-/// Go's JSON decoder, which the engines use, takes keys in any case; the last one wins.
+/// Go's JSON decoder, which the engines use, takes keys in any case. That there is but one was seen
+/// to when the document was read.
 fn get<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
+    let wanted = folded(key);
     object
         .get(key)
-        .or_else(|| object.iter().rev().find(|(k, _)| k.eq_ignore_ascii_case(key)).map(|(_, v)| v))
+        .or_else(|| object.iter().find(|(k, _)| folded(k) == wanted).map(|(_, v)| v))
         .filter(|v| !v.is_null())
 }
 
@@ -123,9 +127,9 @@ impl ParsedConfig {
     /// not read.
     ///
     /// # Errors
-    /// No JSON object, or a command that cannot be understood.
+    /// No JSON object, a key that is written twice, or a command that cannot be understood.
     pub fn parse(bytes: &[u8]) -> Result<Self, ConfigError> {
-        let value: Value = serde_json::from_slice(bytes).map_err(|e| ConfigError::Json(e.to_string()))?;
+        let value = json::read(bytes).map_err(|e| ConfigError::Json(e.to_string()))?;
         let Value::Object(top) = &value else { return Err(ConfigError::NoObject) };
         let none = Map::new();
         let run = match get(top, "config") {
@@ -210,6 +214,21 @@ mod tests {
         assert!(config.history[0].empty_layer);
         assert!(parsed.diff_ids[0].is_err());
         assert_eq!(parsed.platform.unwrap().to_string(), "linux/amd64");
+    }
+
+    #[test]
+    fn what_starts_is_stated_once_in_whatever_case() {
+        for two in [
+            r#"{"config":{"Entrypoint":["/app"],"entrypoint":["/other"]}}"#,
+            r#"{"config":{"Entrypoint":["/app"]},"config":{"Cmd":["/other"]}}"#,
+            r#"{"config":{"User":"1","U\u017fer":"0"}}"#,
+        ] {
+            let said = ParsedConfig::parse(two.as_bytes()).unwrap_err().to_string();
+            assert!(said.contains("written twice"), "{two}: {said}");
+        }
+        let odd = r#"{"Config":{"ENTRYPOINT":["/app"],"U\u017fer":"7"}}"#;
+        let parsed = ParsedConfig::parse(odd.as_bytes()).unwrap().config;
+        assert_eq!((parsed.argv(), parsed.user.as_str()), (vec!["/app".to_owned()], "7"));
     }
 
     #[test]

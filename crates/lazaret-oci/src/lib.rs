@@ -8,6 +8,7 @@
 mod codec;
 mod config;
 mod hash;
+mod json;
 mod layer;
 mod manifest;
 mod nested;

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::config::{ConfigError, ParsedConfig};
+use crate::json::{self, folded};
 
 /// Media type of an OCI index.
 pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -221,12 +222,63 @@ fn is_schema1_type(media_type: &str) -> bool {
     media_type.starts_with("application/vnd.docker.distribution.manifest.v1+")
 }
 
-/// Whether a configuration of this media type describes an image that can run.
+/// Whether an engine would run what a configuration of this media type describes. The last four are
+/// no types of images; dockerd takes them for one all the same, because registries once sent them
+/// (moby, `distribution/registry.go`, `ImageTypes`).
 fn is_image_config(media_type: &str) -> bool {
     matches!(
         essence(media_type).as_str(),
-        "application/vnd.oci.image.config.v1+json" | "application/vnd.docker.container.image.v1+json"
+        "application/vnd.oci.image.config.v1+json"
+            | "application/vnd.docker.container.image.v1+json"
+            | "application/octet-stream"
+            | "application/json"
+            | "text/html"
+            | ""
     )
+}
+
+/// What manifests and indexes are made of.
+const KEYS: &[&str] = &[
+    "schemaVersion",
+    "mediaType",
+    "artifactType",
+    "config",
+    "layers",
+    "manifests",
+    "subject",
+    "annotations",
+    "digest",
+    "size",
+    "urls",
+    "data",
+    "platform",
+    "architecture",
+    "os",
+    "os.version",
+    "os.features",
+    "variant",
+    "features",
+    "fsLayers",
+    "blobSum",
+    "history",
+    "signatures",
+];
+
+/// Refuses a key that Go's decoder takes for one of ours, and that we do not: `Layers`.
+fn one_spelling(value: &Value) -> Result<(), ManifestError> {
+    match value {
+        Value::Array(items) => items.iter().try_for_each(one_spelling),
+        Value::Object(object) => object.iter().try_for_each(|(key, value)| {
+            let fold = folded(key);
+            if let Some(meant) = KEYS.iter().find(|known| folded(known) == fold && *known != key) {
+                let key = lazaret_model::one_line(key, 60);
+                return Err(ManifestError::Ambiguous(format!("it says `{key}` for `{meant}`")));
+            }
+            // The keys of annotations are anybody's.
+            if key == "annotations" { Ok(()) } else { one_spelling(value) }
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Whether a layer of this media type is a file system for a runtime.
@@ -244,10 +296,14 @@ fn is_layer(media_type: &str) -> bool {
 /// Damage, ambiguity (both `manifests` and `layers`; a media type of the other kind), or a
 /// document that is nothing we know.
 pub fn parse_document(bytes: &[u8], media_type: Option<&str>) -> Result<Document, ManifestError> {
-    let value: Value = serde_json::from_slice(bytes).map_err(|e| ManifestError::Json(e.to_string()))?;
+    let value = json::read(bytes).map_err(|e| match e.classify() {
+        serde_json::error::Category::Data => ManifestError::Ambiguous(e.to_string()),
+        _ => ManifestError::Json(e.to_string()),
+    })?;
     let Value::Object(object) = &value else {
         return Err(ManifestError::Json("it is no object".to_owned()));
     };
+    one_spelling(&value)?;
     let present = |key: &str| object.get(key).filter(|v| !v.is_null());
     let own = present("mediaType").and_then(Value::as_str).map(essence).unwrap_or_default();
     let given = media_type.map(essence).unwrap_or_default();
@@ -276,6 +332,7 @@ pub fn parse_document(bytes: &[u8], media_type: Option<&str>) -> Result<Document
     let annotations = strings(present("annotations"));
     let artifact_type =
         present("artifactType").and_then(Value::as_str).filter(|t| !t.is_empty()).map(str::to_owned);
+    let given_docker = given == DOCKER_MANIFEST;
     let stated = if own.is_empty() { given } else { own };
     if manifests.is_some() || (is_index_type(&stated) && config.is_none()) {
         let manifests = descriptors(manifests, "manifests")?;
@@ -295,11 +352,12 @@ pub fn parse_document(bytes: &[u8], media_type: Option<&str>) -> Result<Document
         artifact_type,
     };
     // A runtime unpacks by the layers' types, so an image that calls itself an artifact but has
-    // file system layers is read as the image it would run as.
+    // file system layers is read as the image it would run as. Of a manifest in Docker's own format
+    // podman asks for no type at all.
     let runs = is_image_config(&manifest.config.media_type);
     let layered = manifest.layers.iter().any(|layer| is_layer(&layer.media_type));
-    let untyped = manifest.config.media_type.is_empty();
-    Ok(if runs || layered || untyped { Document::Image(manifest) } else { Document::Artifact(manifest) })
+    let docker = manifest.media_type == DOCKER_MANIFEST || given_docker;
+    Ok(if runs || layered || docker { Document::Image(manifest) } else { Document::Artifact(manifest) })
 }
 
 /// The image that a manifest and its configuration describe. `platform` is what the index says

@@ -87,6 +87,39 @@ fn a_document_with_two_meanings_is_refused() {
 }
 
 #[test]
+fn keys_that_engines_take_for_others_are_refused() {
+    let made = r#"{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:0000000000000000000000000000000000000000000000000000000000000000","size":1},"layers":[]"#;
+    assert!(matches!(parse_document(format!("{made}}}").as_bytes(), None), Ok(Document::Image(_))));
+    for more in [
+        r#","layers":[]"#,
+        r#","Layers":[]"#,
+        r#","layer\u017f":[]"#,
+        r#","Manifests":[]"#,
+        r#","x":{"Digest":""}"#,
+    ] {
+        let text = format!("{made}{more}}}");
+        let said = parse_document(text.as_bytes(), None);
+        assert!(matches!(said, Err(ManifestError::Ambiguous(_))), "{text}: {said:?}");
+    }
+}
+
+#[test]
+fn what_an_engine_would_run_is_an_image_whatever_it_is_called() {
+    let manifest = |kind: &str, config: &str| {
+        let text = format!(
+            r#"{{"schemaVersion":2,"mediaType":"{kind}","config":{{"mediaType":"{config}","digest":"sha256:0000000000000000000000000000000000000000000000000000000000000000","size":1}},"layers":[]}}"#
+        );
+        parse_document(text.as_bytes(), None).unwrap()
+    };
+    for config in ["application/octet-stream", "application/json", "text/html", ""] {
+        assert!(matches!(manifest(lazaret_oci::OCI_MANIFEST, config), Document::Image(_)), "{config}");
+    }
+    let other = "application/vnd.example.thing";
+    assert!(matches!(manifest(lazaret_oci::OCI_MANIFEST, other), Document::Artifact(_)));
+    assert!(matches!(manifest(lazaret_oci::DOCKER_MANIFEST, other), Document::Image(_)));
+}
+
+#[test]
 fn damaged_documents_are_errors_that_name_the_place() {
     for (bad, words) in [
         ("", "no JSON"),

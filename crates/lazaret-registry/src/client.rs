@@ -290,6 +290,7 @@ impl Client {
                             detail: refusal.clause(),
                             tries,
                             wait,
+                            retry_after: asked,
                         });
                     }
                     asked.unwrap_or_else(|| options.retry.wait(tries))

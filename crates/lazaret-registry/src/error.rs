@@ -131,6 +131,8 @@ pub enum RegistryError {
         tries: u32,
         /// How long it asks to wait, as a clause, or nothing.
         wait: String,
+        /// The same as a number, for whoever passes it on.
+        retry_after: Option<Duration>,
     },
     /// An answer that no rule of the protocol explains.
     #[error("{host} answered {status}{detail} to the request for {what}")]

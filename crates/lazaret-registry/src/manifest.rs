@@ -38,6 +38,8 @@ pub struct List {
     pub bytes: Vec<u8>,
     /// Where the next page is (RFC 8288), as the registry says it.
     pub link: Option<String>,
+    /// By what the registry has chosen (`OCI-Filters-Applied`).
+    pub filters: Option<String>,
 }
 
 impl Client {
@@ -104,11 +106,15 @@ impl Client {
     /// As for a manifest.
     pub async fn list(&self, reference: &RegistryRef, path: &str, limit: u64) -> Result<List, RegistryError> {
         let target = self.target(&reference.registry, &reference.repository).await?;
-        let ask = Ask { path: path.to_owned(), accept: None, from: 0, what: "a list" };
-        let (headers, bytes) = self.document(&target, &ask, limit, reference).await?;
-        let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let media_type = text(CONTENT_TYPE).unwrap_or_else(|| "application/json".to_owned());
-        Ok(List { media_type, bytes, link: text(LINK) })
+        // What refers to a manifest is missing where the manifest is, or the whole list of lists.
+        let about = path.strip_prefix("referrers/").and_then(|rest| rest.split('?').next()?.parse().ok());
+        let what = if about.is_some() { "manifest" } else { "a list" };
+        let reference = RegistryRef { digest: about, ..reference.clone() };
+        let ask = Ask { path: path.to_owned(), accept: None, from: 0, what };
+        let (headers, bytes) = self.document(&target, &ask, limit, &reference).await?;
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let media_type = text(CONTENT_TYPE.as_str()).unwrap_or_else(|| "application/json".to_owned());
+        Ok(List { media_type, bytes, link: text(LINK.as_str()), filters: text("oci-filters-applied") })
     }
 
     /// Reads a document that another one names by digest: a manifest of an index, or a

@@ -31,6 +31,8 @@ pub enum Then {
     Endless,
     /// Sends nothing more and keeps the connection.
     Stall,
+    /// Sends a byte now and then, for as long as somebody reads.
+    Trickle,
 }
 
 #[derive(Debug, Clone)]
@@ -158,6 +160,12 @@ async fn serve(connection: TcpStream, log: &Mutex<Vec<Request>>, handler: &Handl
     match reply.then {
         Then::Close => connection.shutdown().await?,
         Then::Stall => tokio::time::sleep(Duration::from_secs(60)).await,
+        Then::Trickle => {
+            for _ in 0..600 {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                connection.write_all(b" ").await?;
+            }
+        }
         Then::Endless => {
             let filler = vec![b' '; 64 << 10];
             loop {

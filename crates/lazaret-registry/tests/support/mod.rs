@@ -57,6 +57,17 @@ impl Process {
         Self { child, log: log.to_owned() }
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it at once, as a crash would.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Waits until `ready` gives something.
     pub fn wait<T>(&mut self, mut ready: impl FnMut(&str) -> Option<T>) -> T {
         let begun = Instant::now();

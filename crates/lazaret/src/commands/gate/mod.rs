@@ -85,6 +85,8 @@ fn serve(args: &GateServeArgs) -> Result<Exit> {
     scanning.registry.credential_files = CredentialFiles::Ignore;
     scanning.registry.login = None;
     scanning.at_once = lazaret_gate::AT_ONCE;
+    // A client that must wait for long is told so, and for how long, instead of being kept.
+    scanning.registry.retry.longest_retry_after = std::time::Duration::from_secs(5);
     let mut upstreams = Vec::new();
     for upstream in &args.upstreams {
         match upstream.split_once('=') {
