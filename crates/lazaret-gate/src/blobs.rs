@@ -117,8 +117,10 @@ impl Gate {
         if refused.is_none() {
             allowed = allowed.or_else(|| artifacts.into_iter().next());
         }
-        let Some(holder) = allowed else {
-            return Err(refused.unwrap_or_else(|| Refusal::unreached(digest)));
+        let holder = match (allowed, refused) {
+            (Some(holder), _) => holder,
+            (None, Some(refused)) => return Err(refused),
+            (None, None) => return Err(self.unreached(credential, image, digest).await),
         };
         if !self.may_see(credential, image) {
             let asker = self.asker(credential, &image.registry);
@@ -128,6 +130,17 @@ impl Gate {
             self.was_shown(credential, image);
         }
         Ok(holder)
+    }
+
+    /// Why a blob is not served that no manifest is known to hold. The registry is asked only whether it
+    /// is there at all, so that clients which look for what is missing are told so.
+    async fn unreached(&self, credential: &Credential, image: &RegistryRef, digest: &Digest) -> Refusal {
+        let asker = self.asker(credential, &image.registry);
+        // Of any size: nothing of it is read.
+        match asker.client.blob(image, digest, u64::MAX).await {
+            Ok(_) => Refusal::unreached(digest),
+            Err(error) => Refusal::upstream(&error),
+        }
     }
 
     /// The blob from the shelf, fetched first where it is not there. Nothing is served before all

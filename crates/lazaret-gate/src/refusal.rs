@@ -141,6 +141,10 @@ impl Refusal {
                 retry_after: Some(30),
                 ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", said)
             },
+            // What the image is.
+            E::Resolve(_) | E::Schema1 { .. } => {
+                Self::denied(format!("the image could not be judged, so it may not come in: {said}"), None)
+            }
             // A registry that lies is no passing trouble.
             _ => Self::new(StatusCode::BAD_GATEWAY, "MANIFEST_INVALID", said),
         }

@@ -398,7 +398,7 @@ fn the_pull_section_of_the_specification_holds() {
     for (path, status, code) in [
         ("manifests/none".to_owned(), 404, "MANIFEST_UNKNOWN"),
         (format!("manifests/{missing}"), 404, "MANIFEST_UNKNOWN"),
-        (format!("blobs/{missing}"), 403, "DENIED"),
+        (format!("blobs/{missing}"), 404, "BLOB_UNKNOWN"),
         ("manifests/sha256:12".to_owned(), 400, "DIGEST_INVALID"),
     ] {
         let (got, said, _) = get(&format!("{base}/{path}"));

@@ -28,6 +28,9 @@ const PACKAGES: &[&str] = &[
     "ca-certificates",
     "zstd",
     "xz-utils",
+    "iproute2",
+    "nftables",
+    "util-linux",
 ];
 
 /// The version that `deny.toml` is written for.
@@ -41,6 +44,10 @@ pub fn run() -> Result<()> {
     step("lint", cargo(&["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     deny()?;
     let mut test = cargo(&["test", "--release", "--workspace"]);
+    match crate::tools::bring() {
+        Ok(folder) => drop(test.env("LAZARET_TOOLS", folder)),
+        Err(why) => eprintln!("==> crane, oras: NOT TESTED, {why:#}"),
+    }
     if let Some(schema) = sarif_schema() {
         test.env("LAZARET_SARIF_SCHEMA", schema);
     }

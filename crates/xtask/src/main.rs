@@ -8,6 +8,7 @@ mod corpus;
 mod eval;
 mod lab;
 mod suites;
+mod tools;
 
 use std::process::ExitCode;
 

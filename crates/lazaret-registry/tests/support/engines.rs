@@ -39,6 +39,15 @@ pub fn dockerd_with(env: &[(&str, &str)]) -> Engine {
 
 /// The same in a directory, where it listens on `docker.sock`, with further arguments.
 pub fn dockerd_in(dir: TempDir, env: &[(&str, &str)], arguments: &[&str]) -> Engine {
+    start_dockerd(dir, &[], env, arguments)
+}
+
+/// The same started by another command, such as one that enters a namespace first.
+pub fn dockerd_after(before: &[&str], env: &[(&str, &str)]) -> Engine {
+    start_dockerd(TempDir::new().unwrap(), before, env, &[])
+}
+
+fn start_dockerd(dir: TempDir, before: &[&str], env: &[(&str, &str)], arguments: &[&str]) -> Engine {
     let program = needed("dockerd", "docker.io");
     needed("runc", "runc");
     let socket = dir.path().join("docker.sock");
@@ -48,8 +57,16 @@ pub fn dockerd_in(dir: TempDir, env: &[(&str, &str)], arguments: &[&str]) -> Eng
         r#"{"bridge":"none","iptables":false,"ip6tables":false,"ip-forward":false,"ip-masq":false,"storage-driver":"vfs"}"#,
     )
     .unwrap();
+    let mut command = match before {
+        [] => Command::new(program),
+        [first, rest @ ..] => {
+            let mut command = Command::new(first);
+            command.args(rest).arg(program);
+            command
+        }
+    };
     let mut process = Process::start(
-        Command::new(program)
+        command
             .envs(env.iter().copied())
             .args(arguments)
             .arg("--config-file")

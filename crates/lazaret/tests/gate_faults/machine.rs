@@ -69,7 +69,12 @@ fn a_store_that_becomes_read_only_in_mid_run_refuses_what_is_new_until_it_is_bac
     assert_ne!(gate.get(&format!("/v2/team/it/blobs/{}", new[2])).status, 200);
     in_its_namespace(&gate, &["rm", &format!("{state}/filler")]);
     until("the store to be used again", || {
-        (gate.get("/v2/team/it/manifests/new").status == 200).then_some(())
+        let said = gate.get("/v2/team/it/manifests/new");
+        if said.status != 200 {
+            eprintln!("{:?}", said.error());
+            std::thread::sleep(std::time::Duration::from_millis(500));
+        }
+        (said.status == 200).then_some(())
     });
     assert_eq!(gate.get("/v2/team/it/manifests/bad").status, 403);
 }
