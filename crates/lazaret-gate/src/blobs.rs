@@ -105,7 +105,7 @@ impl Gate {
             images.into_iter().partition(|holder| self.known(&holder.manifest).is_some());
         let until = Instant::now() + Duration::from_secs(self.policy().hold);
         for holder in known.into_iter().chain(others) {
-            let judged = self.judged(credential, image, &holder.manifest, until).await;
+            let judged = self.judged_until(credential, image, &holder.manifest, until).await;
             match judged.and_then(|judged| self.decide(image, &judged, trace)) {
                 Ok(()) => {
                     allowed = Some(holder);

@@ -147,7 +147,7 @@ impl Gate {
             Document::Image(manifest) => {
                 // Before the verdict: a blob of what is refused must be known as such.
                 self.note(image, document, &manifest, true);
-                let judged = self.judged(credential, image, &document.digest, left.until).await?;
+                let judged = self.judged_until(credential, image, &document.digest, left.until).await?;
                 self.decide(image, &judged, trace)
             }
         }
@@ -209,8 +209,19 @@ impl Gate {
         self.judge.known(digest, self.longest())
     }
 
-    /// The verdict on an image, waited for until then.
+    /// The verdict on an image, waited for as long as the policy says.
     pub(crate) async fn judged(
+        &self,
+        credential: &Credential,
+        image: &RegistryRef,
+        digest: &Digest,
+    ) -> Result<Arc<Judged>, Refusal> {
+        let until = Instant::now() + Duration::from_secs(self.policy().hold);
+        self.judged_until(credential, image, digest, until).await
+    }
+
+    /// The same, waited for until then.
+    pub(crate) async fn judged_until(
         &self,
         credential: &Credential,
         image: &RegistryRef,

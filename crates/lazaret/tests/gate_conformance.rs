@@ -180,7 +180,7 @@ fn a_malformed_request_is_answered_with_an_error_of_the_specification() {
         assert_eq!(said.status, 405, "{method} {path}");
         spoken(&said, "UNSUPPORTED");
     }
-    assert_eq!(field.directly("manifests/1").status, 200, "it is still there");
+    assert_eq!(field.ask("GET", "manifests/1").status, 200, "it is still there");
 }
 
 #[test]
@@ -192,8 +192,11 @@ fn tags_are_listed_as_the_registry_lists_them() {
         let (said, directly) = (field.ask("GET", path), field.directly(path));
         assert_eq!((said.status, said.json()), (directly.status, directly.json()), "{path}");
     }
-    let said = field.ask("GET", "tags/list");
-    assert_eq!(said.json()["tags"], json!(["test0", "test1", "test2", "test3"]));
+    let said = field.ask("GET", "tags/list").json();
+    let mut tags: Vec<&str> = said["tags"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    // In this registry's order, which is none.
+    tags.sort_unstable();
+    assert_eq!(tags, ["test0", "test1", "test2", "test3"]);
     let said = ask("GET", &field.gate.host, "/v2/team/none/tags/list", &[]);
     assert_eq!(said.status, 404);
     spoken(&said, "NAME_UNKNOWN");

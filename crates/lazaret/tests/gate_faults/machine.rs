@@ -11,7 +11,7 @@ use crate::gated::{OCI_MANIFEST, Running, Upstream, clean, kill, marked, start, 
 use crate::served::field::fake::Then;
 use crate::served::field::run;
 use crate::served::until;
-use crate::support::{Place, noise};
+use crate::support::{PROGRAM, Place, noise, said};
 
 /// Mounts a small file system of its own over a directory; only the gate sees it.
 fn small_disk(directory: &Path, size: &str) -> String {
@@ -48,7 +48,7 @@ fn a_store_whose_file_is_removed_lets_nothing_unjudged_in() {
 }
 
 #[test]
-fn a_store_that_becomes_read_only_in_mid_run_refuses_what_is_new_until_it_is_back() {
+fn a_store_whose_disk_fills_up_in_mid_run_refuses_what_is_new_until_there_is_room() {
     let place = Place::new();
     let upstream = Upstream::honest();
     for (tag, recipe) in [("known", clean("known")), ("new", clean("new")), ("bad", marked())] {
@@ -58,7 +58,6 @@ fn a_store_that_becomes_read_only_in_mid_run_refuses_what_is_new_until_it_is_bac
     let gate = start_after(&place, &small_disk(&state, "64m"), upstream.host(), &[]);
     assert_eq!(gate.get("/v2/team/it/manifests/known").status, 200);
     let state = state.display().to_string();
-    // What is open for writing holds the file system; the mount itself can be made read-only, and full.
     in_its_namespace(&gate, &["sh", "-c", &format!("cat /dev/zero > {state}/filler 2>/dev/null || true")]);
     assert_eq!(gate.get("/v2/team/it/manifests/known").status, 200, "what is known is served");
     for tag in ["new", "bad"] {
@@ -69,14 +68,44 @@ fn a_store_that_becomes_read_only_in_mid_run_refuses_what_is_new_until_it_is_bac
     assert_ne!(gate.get(&format!("/v2/team/it/blobs/{}", new[2])).status, 200);
     in_its_namespace(&gate, &["rm", &format!("{state}/filler")]);
     until("the store to be used again", || {
-        let said = gate.get("/v2/team/it/manifests/new");
-        if said.status != 200 {
-            eprintln!("{:?}", said.error());
-            std::thread::sleep(std::time::Duration::from_millis(500));
-        }
-        (said.status == 200).then_some(())
+        (gate.get("/v2/team/it/manifests/new").status == 200).then_some(())
     });
     assert_eq!(gate.get("/v2/team/it/manifests/bad").status, 403);
+}
+
+#[test]
+fn a_store_that_cannot_be_written_keeps_the_gate_from_opening() {
+    let place = Place::new();
+    let state = place.path("state");
+    std::fs::create_dir_all(&state).unwrap();
+    let at = state.display();
+    let script = format!("mount --bind {at} {at} && mount -o remount,bind,ro {at} && exec \"$@\"");
+    let store = format!("sqlite:{at}/store.sqlite");
+    let mut command = Command::new("unshare");
+    place.scrub(
+        &mut command,
+        &[
+            "-m",
+            "--propagation",
+            "private",
+            "sh",
+            "-c",
+            &script,
+            "sh",
+            PROGRAM,
+            "gate",
+            "--listen",
+            "127.0.0.1:0",
+            "--upstream",
+            "registry.example",
+            "--store",
+            &store,
+        ],
+        &[],
+    );
+    let said = said(command.output().unwrap());
+    assert_eq!(said.code, 2, "{said:?}");
+    assert!(said.err.contains("store.sqlite") && !said.err.contains("listens"), "{said:?}");
 }
 
 /// An image with a layer that no small disk takes.
@@ -129,52 +158,59 @@ fn a_full_disk_refuses_what_it_cannot_take_and_says_so() {
 
 #[test]
 fn a_gate_that_is_killed_in_mid_judgement_serves_nothing_unjudged_when_it_is_back() {
-    for bad in [true, false] {
-        let place = Place::new();
-        let stalls = Arc::new(AtomicBool::new(true));
-        let stalled = Arc::clone(&stalls);
-        let upstream = Upstream::start(move |_, reply| {
-            match reply.body.starts_with(&[0x1f, 0x8b]) && stalled.load(Ordering::Relaxed) {
-                true => {
-                    let (half, whole) = (reply.body.len() / 2, reply.body.len() as u64);
-                    let mut reply = reply.cut(whole, Then::Stall);
-                    reply.body.truncate(half);
-                    reply
-                }
-                false => reply,
-            }
-        });
-        let recipe = if bad { marked() } else { clean("good") };
-        let digest = upstream.image(&place, "it", &recipe);
-        let blobs = upstream.blobs(&digest);
-        let shelf = place.path("blobs");
-        let cache = ["--cache", shelf.to_str().unwrap()];
-        let mut gate = start(&place, upstream.host(), &cache);
-        let partial = || {
-            let entries = std::fs::read_dir(&shelf).unwrap().flatten();
-            entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("part-")).count()
-        };
-        std::thread::scope(|scope| {
-            let asked = scope.spawn(|| gate.get("/v2/team/it/manifests/it"));
-            until("a layer to be half there", || (partial() > 0).then_some(()));
-            kill(gate.process.id());
-            assert_eq!(asked.join().unwrap().status, 0);
-        });
-        gate.process.kill();
-        stalls.store(false, Ordering::Relaxed);
-        let gate = start(&place, upstream.host(), &cache);
-        assert_eq!(partial(), 0, "what was half written is gone");
-        for blob in &blobs {
-            assert_eq!(gate.get(&format!("/v2/team/it/blobs/{blob}")).status, 403, "nobody judged it");
+    // What the killed one was about is nobody's again after a while; both wait for that together.
+    std::thread::scope(|scope| {
+        for bad in [true, false] {
+            scope.spawn(move || killed_in_mid_judgement(bad));
         }
-        let said = gate.get("/v2/team/it/manifests/it");
-        assert_eq!(said.status, if bad { 403 } else { 200 }, "judged anew: {:?}", said.error());
-        for blob in &blobs[1..] {
-            let said = gate.get(&format!("/v2/team/it/blobs/{blob}"));
-            match bad {
-                true => assert_eq!(said.status, 403),
-                false => assert_eq!((said.status, &crate::support::sha256(&said.body)), (200, blob)),
+    });
+}
+
+fn killed_in_mid_judgement(bad: bool) {
+    let place = Place::new();
+    let stalls = Arc::new(AtomicBool::new(true));
+    let stalled = Arc::clone(&stalls);
+    let upstream = Upstream::start(move |_, reply| {
+        match reply.body.starts_with(&[0x1f, 0x8b]) && stalled.load(Ordering::Relaxed) {
+            true => {
+                let (half, whole) = (reply.body.len() / 2, reply.body.len() as u64);
+                let mut reply = reply.cut(whole, Then::Stall);
+                reply.body.truncate(half);
+                reply
             }
+            false => reply,
+        }
+    });
+    let recipe = if bad { marked() } else { clean("good") };
+    let digest = upstream.image(&place, "it", &recipe);
+    let blobs = upstream.blobs(&digest);
+    let shelf = place.path("blobs");
+    let cache = ["--cache", shelf.to_str().unwrap()];
+    let mut gate = start(&place, upstream.host(), &cache);
+    let partial = || {
+        let entries = std::fs::read_dir(&shelf).unwrap().flatten();
+        entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("part-")).count()
+    };
+    std::thread::scope(|scope| {
+        let asked = scope.spawn(|| gate.get("/v2/team/it/manifests/it"));
+        until("a layer to be half there", || (partial() > 0).then_some(()));
+        kill(gate.process.id());
+        assert_eq!(asked.join().unwrap().status, 0);
+    });
+    gate.process.kill();
+    stalls.store(false, Ordering::Relaxed);
+    let gate = start(&place, upstream.host(), &cache);
+    assert_eq!(partial(), 0, "what was half written is gone");
+    for blob in &blobs {
+        assert_eq!(gate.get(&format!("/v2/team/it/blobs/{blob}")).status, 403, "nobody judged it");
+    }
+    let said = gate.get("/v2/team/it/manifests/it");
+    assert_eq!(said.status, if bad { 403 } else { 200 }, "judged anew: {:?}", said.error());
+    for blob in &blobs[1..] {
+        let said = gate.get(&format!("/v2/team/it/blobs/{blob}"));
+        match bad {
+            true => assert_eq!(said.status, 403),
+            false => assert_eq!((said.status, &crate::support::sha256(&said.body)), (200, blob)),
         }
     }
 }
