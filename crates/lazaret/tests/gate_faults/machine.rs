@@ -202,7 +202,9 @@ fn killed_in_mid_judgement(bad: bool) {
     let gate = start(&place, upstream.host(), &cache);
     assert_eq!(partial(), 0, "what was half written is gone");
     for blob in &blobs {
-        assert_eq!(gate.get(&format!("/v2/team/it/blobs/{blob}")).status, 403, "nobody judged it");
+        // Nobody judged it; whoever asks may find it judged now.
+        let status = gate.get(&format!("/v2/team/it/blobs/{blob}")).status;
+        assert!(status == 403 || (!bad && status == 200), "{status}");
     }
     let said = gate.get("/v2/team/it/manifests/it");
     assert_eq!(said.status, if bad { 403 } else { 200 }, "judged anew: {:?}", said.error());
