@@ -370,6 +370,9 @@ fn a_container_is_judged_again_when_it_starts_and_nothing_passes_a_dead_plugin()
     field.new_policy(plugin, "mode = \"audit\"\n");
     let started = guarded.docker(&["start", "-a", &container]);
     assert_eq!((started.code, started.out.trim()), (0, "it ran"), "{started:?}");
+    // It only watches now: what cannot be judged is the daemon's own affair.
+    let gone = guarded.docker(&["pull", &field.registry.name("team/gone:1")]);
+    assert!(gone.code != 0 && !gone.err.contains("plugin"), "{gone:?}");
 
     guarded.plugin = None;
     let dead = guarded.docker(&["ps"]);
@@ -563,6 +566,17 @@ fn an_api_server_is_told_the_digest_and_whether_a_pod_may_run() {
     let answer = webhook.ask("/validate", &review("CREATE", pod(&bad, false), Value::Null));
     assert_eq!(answer["response"]["allowed"], true);
     assert!(answer["response"]["warnings"][0].as_str().unwrap().contains("refuses team/bad"), "{answer}");
+    // Where it only watches, nothing is stopped for not being judged either.
+    for image in [gone.as_str(), "NO NAME"] {
+        for path in ["/validate", "/mutate"] {
+            let answer = webhook.ask(path, &review("CREATE", pod(image, false), Value::Null));
+            assert_eq!(answer["response"]["allowed"], true, "{answer}");
+            assert!(answer["response"]["warnings"][0].is_string(), "{answer}");
+        }
+    }
+    let log = std::fs::read_to_string(field.place.path("audit.jsonl")).unwrap();
+    let last: Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
+    assert_eq!((last["answer"].as_str(), last["image"].as_str()), (Some("audited"), Some("NO NAME")));
 }
 
 #[test]

@@ -138,6 +138,7 @@ async fn judge(gate: &Gate, request: &Request, waits: Duration) -> (Option<(u16,
         at: &place,
         hold: Some(waits),
         dry: request.dry_run == Some(true),
+        may_pass: true,
     };
     let judged = parts.iter().map(|part| one(gate, part, knock));
     let (mut code, mut refused, mut warnings) = (0, Vec::new(), Vec::new());
@@ -164,7 +165,13 @@ fn parts_of(request: &Request) -> Result<Vec<Part>, String> {
 }
 
 async fn one(gate: &Gate, part: &Part, knock: Knock<'_>) -> Result<Option<String>, Refusal> {
-    let image = reference(&part.image)?;
+    let image = match reference(&part.image) {
+        Ok(image) => image,
+        Err(refusal) => {
+            let said = refusal.message.clone();
+            return gate.answer_unjudged(&part.image, Err(refusal), knock).map(|()| Some(said));
+        }
+    };
     gate.admit_image(&image, None, part.launch.as_ref(), knock).await.map(|admitted| admitted.warning)
 }
 

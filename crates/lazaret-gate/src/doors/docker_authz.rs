@@ -27,7 +27,7 @@ use super::docker_request::{Unseen, Wanted, unclear, wanted};
 use super::{Admitted, Knock, held_name, here};
 use crate::gate::Gate;
 use crate::judge::lock;
-use crate::{Action, Mode, Refusal};
+use crate::{Action, Refusal};
 
 /// The name of the door in the audit log.
 const DOOR: &str = "docker-authz";
@@ -103,7 +103,7 @@ impl DockerAuthz {
                 && kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")
         });
         let who = if asked.user.is_empty() { "local" } else { asked.user.as_str() };
-        let knock = Knock { door: DOOR, who, at: "docker", hold: None, dry: false };
+        let knock = Knock { door: DOOR, who, at: "docker", hold: None, dry: false, may_pass: true };
         let said = wanted(&asked.request_method, &asked.request_uri, form);
         let outcome = match said {
             Ok(Wanted::Harmless) => return Ok(()),
@@ -131,12 +131,7 @@ impl DockerAuthz {
             Err(refusal) => Err(refusal),
         };
         let what = lazaret_model::one_line(&format!("{} {}", asked.request_method, asked.request_uri), 300);
-        let audit = self.gate.policy().mode == Mode::Audit;
-        match self.gate.answer_unjudged(&what, outcome, knock) {
-            // What only watches stops nothing that it could read.
-            Err(refusal) if audit && refusal.status.as_u16() == 403 => Ok(()),
-            outcome => outcome,
-        }
+        self.gate.answer_unjudged(&what, outcome, knock)
     }
 
     /// What the policy says of what the daemon fetches and runs by itself.
@@ -176,30 +171,49 @@ impl DockerAuthz {
     async fn container(&self, plan: &Plan, knock: Knock<'_>) -> Result<(), Refusal> {
         let launch = plan.containers.first().map(|container| &container.launch);
         for named in &plan.references {
-            let launch = launch.filter(|_| named.container.is_some());
-            let launch = match launch {
-                Some(launch) => Some(self.with_volumes(launch.clone()).await?),
-                None => None,
-            };
-            // Where the daemon has no such image, it says so, and the client pulls it first.
-            if let Some(described) = self.described(&named.name).await? {
-                self.held(&described, launch.as_ref(), knock).await?;
+            match self.named(&named.name, launch.filter(|_| named.container.is_some())).await {
+                // Where the daemon has no such image, it says so, and the client pulls it first.
+                Ok(None) => {}
+                Ok(Some((described, launch))) => self.held(&described, launch.as_ref(), knock).await?,
+                Err(refusal) => self.gate.answer_unjudged(&named.name, Err(refusal), knock)?,
             }
         }
         Ok(())
     }
 
+    /// An image that a request names, and the launch with what the daemon knows of its volumes.
+    async fn named(
+        &self,
+        name: &str,
+        launch: Option<&Launch>,
+    ) -> Result<Option<(Described, Option<Launch>)>, Refusal> {
+        let launch = match launch {
+            Some(launch) => Some(self.with_volumes(launch.clone()).await?),
+            None => None,
+        };
+        Ok(self.described(name).await?.map(|described| (described, launch)))
+    }
+
     /// A container that is to be started, as the daemon has it.
     async fn start(&self, name: &str, knock: Knock<'_>) -> Result<(), Refusal> {
+        match self.made(name).await {
+            Ok(None) => Ok(()),
+            Ok(Some((described, launch))) => self.held(&described, Some(&launch), knock).await,
+            Err(refusal) => self.gate.answer_unjudged(&format!("container {name}"), Err(refusal), knock),
+        }
+    }
+
+    /// What the daemon says of a container: its image, and how it is run. None where it has none.
+    async fn made(&self, name: &str) -> Result<Option<(Described, Launch)>, Refusal> {
         let found = inspect(Held::Container, name, &self.daemon).await;
-        let Some(body) = found.map_err(|error| unasked(&error))? else { return Ok(()) };
+        let Some(body) = found.map_err(|error| unasked(&error))? else { return Ok(None) };
         let (id, plan) = read(lazaret_launch::inspected_container(&body))?;
         let Some(container) = plan.containers.first() else {
             return Err(Refusal::broken("the daemon describes no container"));
         };
         let launch = self.with_volumes(container.launch.clone()).await?;
         match self.described(&id).await? {
-            Some(described) => self.held(&described, Some(&launch), knock).await,
+            Some(described) => Ok(Some((described, launch))),
             None => Err(Refusal::denied(
                 "lazaret refuses to start a container whose image is gone: it cannot be judged any more",
                 None,
@@ -211,9 +225,14 @@ impl DockerAuthz {
     async fn service(&self, plan: &Plan, knock: Knock<'_>) -> Result<(), Refusal> {
         let launch = plan.containers.first().map(|container| &container.launch);
         for named in &plan.references {
-            let image: RegistryRef = named.name.parse().map_err(|error| unclear(&format!("{error}")))?;
             let launch = launch.filter(|_| named.container.is_some());
-            self.gate.admit_image(&image, None, launch, knock).await?;
+            match named.name.parse::<RegistryRef>() {
+                Ok(image) => drop(self.gate.admit_image(&image, None, launch, knock).await?),
+                Err(error) => {
+                    let refusal = unclear(&format!("{error}"));
+                    self.gate.answer_unjudged(&named.name, Err(refusal), knock)?;
+                }
+            }
         }
         Ok(())
     }
@@ -225,14 +244,15 @@ impl DockerAuthz {
         launch: Option<&Launch>,
         knock: Knock<'_>,
     ) -> Result<(), Refusal> {
-        let id: Digest = described
-            .id
-            .parse()
-            .map_err(|_| Refusal::broken("the daemon names an image by something that is no digest"))?;
+        let Ok(id) = described.id.parse::<Digest>() else {
+            let refusal = Refusal::broken("the daemon names an image by something that is no digest");
+            return self.gate.answer_unjudged(&described.id, Err(refusal), knock);
+        };
         let known = lock(&self.pulled).get(&id).cloned();
         if let Some(pinned) = known {
             // Judged when it was pulled, and its layers are known: nothing is exported.
-            match self.gate.admit_image(&pinned, None, launch, knock).await {
+            let strict = Knock { may_pass: false, ..knock };
+            match self.gate.admit_image(&pinned, None, launch, strict).await {
                 Err(refusal) if refusal.status.as_u16() != 403 => {}
                 outcome => return outcome.map(drop),
             }

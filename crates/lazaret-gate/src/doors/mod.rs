@@ -23,7 +23,7 @@ use crate::http::decision as listed_decision;
 use crate::judge::Judged;
 use crate::manifests::{Trace, refused};
 use crate::metrics::Answer;
-use crate::{Decision, Platforms, Refusal};
+use crate::{Decision, Mode, Platforms, Refusal};
 
 /// How deep lists in lists are followed.
 const DEPTH: usize = 4;
@@ -57,13 +57,15 @@ pub struct Knock<'a> {
     pub hold: Option<Duration>,
     /// Whether it is only asked what would be answered: nothing is written down then.
     pub dry: bool,
+    /// Whether the door can let in what could not be judged. It does where the policy only watches.
+    pub may_pass: bool,
 }
 
 /// What may come in.
 #[derive(Debug, Clone)]
 pub struct Admitted {
-    /// What the name stood for: from here on this counts.
-    pub digest: Digest,
+    /// What the name stood for: from here on this counts. None where it was let in unjudged.
+    pub digest: Option<Digest>,
     /// The images that were judged, each by the digest of its configuration and of its manifest.
     pub images: Vec<(Digest, Digest)>,
     /// The last verdict.
@@ -146,7 +148,8 @@ impl Gate {
         outcome: Result<(), Refusal>,
         knock: Knock<'_>,
     ) -> Result<(), Refusal> {
-        self.write_down(what, &Trace::default(), outcome, knock)
+        let trace = Trace { audited: outcome.is_err() && self.lets_pass(knock), ..Trace::default() };
+        self.write_down(what, &trace, outcome, knock).map(drop)
     }
 
     fn question<'a>(&'a self, launch: Option<&'a Launch>, knock: Knock<'_>) -> Question<'a> {
@@ -171,27 +174,44 @@ impl Gate {
         outcome: Result<Digest, Refusal>,
         knock: Knock<'_>,
     ) -> Result<Admitted, Refusal> {
-        let Question { mut trace, warning, images, .. } = question;
+        let Question { mut trace, mut warning, images, .. } = question;
         if let Ok(digest) = &outcome {
             trace.digest = Some(digest.clone());
+        }
+        if let Err(refusal) = &outcome
+            && self.lets_pass(knock)
+        {
+            trace.audited = true;
+            warning = Some(refusal.message.clone());
         }
         let digest = self.write_down(name, &trace, outcome, knock)?;
         Ok(Admitted { digest, images, judged: trace.judged, decision: trace.decision, warning })
     }
 
-    /// What cannot be written down does not come in.
+    /// Whether what could not be judged is let in.
+    fn lets_pass(&self, knock: Knock<'_>) -> bool {
+        knock.may_pass && self.policy().mode == Mode::Audit
+    }
+
+    /// What cannot be written down does not come in. None for what was let in unjudged.
     fn write_down<T>(
         &self,
         name: &str,
         trace: &Trace,
         outcome: Result<T, Refusal>,
         knock: Knock<'_>,
-    ) -> Result<T, Refusal> {
+    ) -> Result<Option<T>, Refusal> {
+        let passes = self.lets_pass(knock);
+        let answered = |outcome: Result<T, Refusal>| match outcome {
+            Ok(it) => Ok(Some(it)),
+            Err(_) if passes => Ok(None),
+            Err(refusal) => Err(refusal),
+        };
         if knock.dry {
-            return outcome;
+            return answered(outcome);
         }
         let answer = match &outcome {
-            Ok(_) if trace.audited => "audited",
+            _ if trace.audited => "audited",
             Ok(_) => "served",
             Err(refusal) if refusal.status.as_u16() == 403 => "refused",
             Err(_) => "failed",
@@ -219,7 +239,7 @@ impl Gate {
             Ok(()) => {
                 let listed = answer.parse().unwrap_or(lazaret_store::Answer::Failed);
                 self.journal.offer(listed_decision(&entry, listed, trace));
-                outcome
+                answered(outcome)
             }
             Err(error) => {
                 Err(Refusal::broken(format!("the audit log cannot be written, so nothing comes in: {error}")))

@@ -60,7 +60,7 @@ pub fn run(words: impl Iterator<Item = OsString>) -> Result<Exit> {
             match judged {
                 Ok(admitted) => {
                     tell(&admitted);
-                    let pinned = format!("{}@{}", bare(image), admitted.digest);
+                    let pinned = pinned(image, &admitted)?;
                     Err(exec(docker, &["pull", "--platform", &platform.to_string(), &pinned]))
                 }
                 Err(refusal) => Ok(refused(&refusal)),
@@ -143,7 +143,7 @@ async fn judge(
     let refusal = match gate.admit_image(&reference, Some(platform), Some(launch), knock(image)).await {
         Ok(admitted) => {
             tell(&admitted);
-            return Ok(Ok(Pinned::Registry(format!("{}@{}", bare(image), admitted.digest))));
+            return Ok(Ok(Pinned::Registry(pinned(image, &admitted)?)));
         }
         Err(refusal) => refusal,
     };
@@ -163,7 +163,7 @@ async fn judge(
 }
 
 fn knock(image: &str) -> Knock<'_> {
-    Knock { door: "docker-cli", who: "local", at: image, hold: None, dry: false }
+    Knock { door: "docker-cli", who: "local", at: image, hold: None, dry: false, may_pass: false }
 }
 
 fn tell(admitted: &Admitted) {
@@ -181,6 +181,12 @@ fn refused(refusal: &Refusal) -> Exit {
         (403, _) => Exit::Refused(1),
         _ => Exit::Error,
     }
+}
+
+/// The name with which exactly what was judged is pulled and run.
+fn pinned(image: &str, admitted: &Admitted) -> Result<String> {
+    let digest = admitted.digest.as_ref().context("nothing was judged")?;
+    Ok(format!("{}@{digest}", bare(image)))
 }
 
 /// The name without tag and digest, as it was written.

@@ -73,8 +73,14 @@ fn verify(args: &ImageVerifierArgs) -> Result<()> {
     let outcome = crate::commands::runtime()?.block_on(async {
         let gate = tokio::time::timeout(hold, door::open(&config.door));
         let gate = gate.await.context("lazaret could not begin in time: try again")??;
-        let knock =
-            Knock { door: "image-verifier", who: "containerd", at: &args.name, hold: Some(hold), dry: false };
+        let knock = Knock {
+            door: "image-verifier",
+            who: "containerd",
+            at: &args.name,
+            hold: Some(hold),
+            dry: false,
+            may_pass: true,
+        };
         let platform = lazaret_gate::here();
         anyhow::Ok(gate.admit_image(&image, Some(&platform), None, knock).await)
     })?;
