@@ -102,7 +102,13 @@ async fn write(mut queue: Receiver<Decision>, scanner: Arc<Scanner>, lost: Count
         if now - pruned > time::Duration::DAY {
             pruned = now;
             let before = milliseconds(now - time::Duration::days(DAYS));
-            if let Err(error) = store.prune_decisions(before).await {
+            let gone = async {
+                store.prune_decisions(before).await?;
+                // Noted anew whenever a manifest is asked for; and what dead replicas held.
+                store.prune_holders(before / 1000).await?;
+                store.prune_leases().await
+            };
+            if let Err(error) = gone.await {
                 let error = lazaret_model::one_line(&error.to_string(), 300);
                 tracing::warn!("old answers stay in the store's list: {error}");
             }

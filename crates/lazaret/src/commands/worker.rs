@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use lazaret_model::{ImageRef, Report, one_line, visible};
 use lazaret_scan::{Scanner, Settings};
 use lazaret_store::{Job, JobState, Queue, Store, StoreOptions};
+use time::OffsetDateTime;
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinSet, spawn_blocking};
@@ -24,6 +25,8 @@ const RETRY: Duration = Duration::from_secs(10);
 const LONGEST_RETRY: Duration = Duration::from_secs(600);
 /// How often it is looked whether the user's rules are others now.
 const RULES_LOOK: Duration = Duration::from_secs(10);
+/// How long what was done or given up stays listed.
+const LISTED: Duration = Duration::from_secs(180 * 24 * 3600);
 /// How often what dead processes left is swept away.
 const SWEEP: Duration = Duration::from_secs(3600);
 
@@ -169,6 +172,9 @@ fn serve(args: &WorkerServeArgs) -> Result<Exit> {
             loop {
                 // What cannot be swept today can be tomorrow.
                 let _ = store.prune_leases().await;
+                let now = OffsetDateTime::now_utc() - LISTED;
+                let before = i64::try_from(now.unix_timestamp_nanos() / 1_000_000).unwrap_or(0);
+                let _ = store.prune_jobs(before).await;
                 tokio::time::sleep(SWEEP).await;
             }
         });
