@@ -18,7 +18,9 @@ pub fn run(args: &AdmissionArgs) -> Result<Exit> {
         eprintln!("lazaret: the admission webhook listens on {}", listener.local_addr()?);
         let watched = Arc::clone(&tls);
         tokio::spawn(async move { watched.watch().await });
-        lazaret_gate::serve_admission(gate, tls, listener, stopped()?).await.context("serving")?;
+        let served = lazaret_gate::serve_admission(Arc::clone(&gate), tls, listener, stopped()?).await;
+        gate.finish().await;
+        served.context("serving")?;
         anyhow::Ok(Exit::Allowed)
     })
 }

@@ -19,7 +19,8 @@ pub fn run(args: &DockerAuthzArgs) -> Result<Exit> {
         let place = || format!("the socket {}", args.socket.display());
         let listener = bind(&args.socket).await.with_context(place)?;
         eprintln!("lazaret: Docker's authorization plugin listens on {}", args.socket.display());
-        let served = Arc::new(DockerAuthz::new(gate)).serve(listener, stopped()?).await;
+        let served = Arc::new(DockerAuthz::new(Arc::clone(&gate))).serve(listener, stopped()?).await;
+        gate.finish().await;
         // A socket without a program behind it makes the daemon wait before it refuses.
         let _ = fs::remove_file(&args.socket);
         served.with_context(place)?;

@@ -55,7 +55,9 @@ pub fn run(words: impl Iterator<Item = OsString>) -> Result<Exit> {
             let platform = platform.clone().unwrap_or_else(lazaret_gate::here);
             let judged = crate::commands::runtime()?.block_on(async {
                 let gate = door::open(&cli.door).await?;
-                anyhow::Ok(gate.admit_image(&reference, Some(&platform), None, knock(image)).await)
+                let outcome = gate.admit_image(&reference, Some(&platform), None, knock(image)).await;
+                gate.finish().await;
+                anyhow::Ok(outcome)
             })?;
             match judged {
                 Ok(admitted) => {
@@ -89,7 +91,9 @@ fn start(cli: &DockerCli, docker: &[String], words: &[String]) -> Result<Exit> {
     let platform = platform_among(&words[..at])?.unwrap_or_else(lazaret_gate::here);
     let judged = crate::commands::runtime()?.block_on(async {
         let gate = door::open(&cli.door).await?;
-        judge(&gate, &image, &platform, &launch).await
+        let outcome = judge(&gate, &image, &platform, &launch).await;
+        gate.finish().await;
+        outcome
     })?;
     let pinned = match judged {
         Ok(Pinned::Registry(pinned)) => {

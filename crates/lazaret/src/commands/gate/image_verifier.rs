@@ -82,7 +82,9 @@ fn verify(args: &ImageVerifierArgs) -> Result<()> {
             may_pass: true,
         };
         let platform = lazaret_gate::here();
-        anyhow::Ok(gate.admit_image(&image, Some(&platform), None, knock).await)
+        let outcome = gate.admit_image(&image, Some(&platform), None, knock).await;
+        gate.finish().await;
+        anyhow::Ok(outcome)
     })?;
     match outcome {
         Ok(_) => Ok(()),
