@@ -67,9 +67,18 @@ fn a_store_whose_disk_fills_up_in_mid_run_refuses_what_is_new_until_there_is_roo
     let new = upstream.blobs("new");
     assert_ne!(gate.get(&format!("/v2/team/it/blobs/{}", new[2])).status, 200);
     in_its_namespace(&gate, &["rm", &format!("{state}/filler")]);
-    until("the store to be used again", || {
-        (gate.get("/v2/team/it/manifests/new").status == 200).then_some(())
-    });
+    let mut last = None;
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < std::time::Duration::from_secs(60) {
+        let said = gate.get("/v2/team/it/manifests/new");
+        let status = said.status;
+        last = Some((status, said.error()));
+        if status == 200 {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+    assert!(last.as_ref().is_some_and(|(status, _)| *status == 200), "still {last:?}: {}", gate.log());
     assert_eq!(gate.get("/v2/team/it/manifests/bad").status, 403);
 }
 
