@@ -133,11 +133,30 @@ impl Session<'_> {
     pub(crate) async fn transaction(&mut self) -> Result<Work<'_>, StoreError> {
         let store = self.store;
         let begun = match &mut self.held {
-            Held::Sqlite(connection) => connection.begin_with("BEGIN IMMEDIATE").await.map(Begun::Sqlite),
+            Held::Sqlite(connection) => {
+                renewed(connection, store).await?;
+                connection.begin_with("BEGIN IMMEDIATE").await.map(Begun::Sqlite)
+            }
             Held::Postgres(connection) => bounded(connection.begin()).await.map(Begun::Postgres),
         };
         Ok(Work { store, begun: begun.map_err(|e| StoreError::of(store, &e))? })
     }
+}
+
+/// SQLite ends a transaction by itself when the disk is full or fails (sqlite.org/lang_transaction.html,
+/// 2.4). Whoever counts transactions then still counts that one, and can begin no other: such a
+/// connection is left for a new one.
+async fn renewed(connection: &mut SqliteConnection, store: &Arc<str>) -> Result<(), StoreError> {
+    if !connection.is_in_transaction() {
+        return Ok(());
+    }
+    // One that was given up is taken back in its turn, which may not have come yet.
+    connection.ping().await.map_err(|e| StoreError::of(store, &e))?;
+    if connection.is_in_transaction() {
+        let patience = crate::StoreOptions::default().patience;
+        *connection = crate::sqlite::connect(std::path::Path::new(&**store), patience).await?;
+    }
+    Ok(())
 }
 
 impl Work<'_> {

@@ -28,7 +28,8 @@ pub(crate) async fn open(path: &Path, options: &StoreOptions) -> Result<(Arc<str
     Ok((Arc::from(path.display().to_string()), Engine::Sqlite(Mutex::new(connection))))
 }
 
-async fn connect(path: &Path, patience: Duration) -> Result<SqliteConnection, StoreError> {
+/// A connection to a file that is there.
+pub(crate) async fn connect(path: &Path, patience: Duration) -> Result<SqliteConnection, StoreError> {
     let store = path.display().to_string();
     let options = SqliteConnectOptions::new()
         .filename(path)
