@@ -17,6 +17,7 @@ use crate::holders::Holders;
 use crate::journal::Journal;
 use crate::judge::lock;
 use crate::request_id::RequestIds;
+use crate::trial::Trials;
 use crate::turns::Turns;
 use crate::{Audit, Bucket, Credential, Judge, Metrics, Policy, PolicyError, Refusal, Shelf, Upstreams};
 
@@ -90,6 +91,8 @@ pub struct Gate {
     pub(crate) journal: Journal,
     policy: Mutex<Arc<Policy>>,
     policy_state: Mutex<PolicyState>,
+    /// What the gate itself holds, to be tried with.
+    pub(crate) trials: Trials,
     pub(crate) client: Client,
     clients: Mutex<HashMap<(String, String), Client>>,
     /// Manifests and indexes as their registries sent them, digest checked.
@@ -162,6 +165,7 @@ impl Gate {
             started: OffsetDateTime::now_utc(),
             journal,
             policy_state,
+            trials: Trials::new(),
             upstreams: Upstreams::new(settings.upstreams.clone()),
             judge: Arc::new(Judge::new(scanner, metrics.judged.clone())),
             shelf,

@@ -31,6 +31,7 @@ mod shelf;
 mod statements;
 mod tls;
 mod transparent;
+mod trial;
 mod turns;
 
 pub use admin::{AdminToken, serve_admin};
@@ -55,3 +56,4 @@ pub use refusal::Refusal;
 pub use shelf::{Arriving, Shelf};
 pub use tls::{Tls, TlsError};
 pub use transparent::{host_name, serve_proxy};
+pub use trial::trial_names;

@@ -161,6 +161,11 @@ pub enum GateCommand {
     /// Exit codes: 0 done, 1 written, and a way round the gate is left that the files do not close,
     /// 2 wrong use or failure.
     Init(GateInitArgs),
+    /// Prove from this machine, with the engine's own pull, that a harmless image marked as malicious
+    /// is refused and a clean one passes. The gate itself holds the two.
+    ///
+    /// Exit codes: 0 both, 1 something is open, 2 wrong use or failure.
+    Doctor(GateDoctorArgs),
     /// Tell how a running gate is (it is started with --admin).
     Status(GateStatusArgs),
     /// List what came in through a running gate and what did not, the newest first.
@@ -184,6 +189,31 @@ pub enum GateEngine {
     Containerd,
     /// K3s and RKE2.
     K3s,
+}
+
+/// An engine that can be tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DoctorEngine {
+    /// Docker's daemon, which `docker` reaches.
+    Docker,
+    /// podman.
+    Podman,
+    /// containerd, which `ctr` reaches.
+    Containerd,
+}
+
+/// `lazaret gate doctor`.
+#[derive(Debug, Args)]
+pub struct GateDoctorArgs {
+    /// The engine.
+    pub engine: DoctorEngine,
+    /// A registry that the gate stands before. Where images are pulled by the gate's own address,
+    /// that address.
+    #[arg(long, value_name = "REGISTRY", default_value = "docker.io")]
+    pub registry: String,
+    /// Where `ctr` looks for hosts.toml.
+    #[arg(long, value_name = "DIR", default_value = "/etc/containerd/certs.d")]
+    pub hosts_dir: PathBuf,
 }
 
 /// `lazaret gate init`.

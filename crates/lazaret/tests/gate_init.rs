@@ -149,3 +149,73 @@ fn podman_s_library_and_containerd_read_what_was_written() {
         assert_eq!(done.status.success(), comes_in, "{said}");
     }
 }
+
+/// The doctor's answer about an engine that this environment leads to.
+fn doctor(place: &Place, words: &[&str], env: &[(&str, &str)]) -> Said {
+    place.run_with(&[&["gate", "doctor"], words].concat(), env)
+}
+
+#[test]
+fn the_doctor_proves_with_docker_s_own_pull_that_there_is_no_way_round() {
+    let field = Field::new();
+    let ca = field.place.path("ca");
+    let said =
+        field.place.run(&["gate", "init", "docker", "--upstream", "docker.io", "--ca", ca.to_str().unwrap()]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let policy = field.place.path("policy.toml");
+    fs::write(&policy, "mode = \"enforce\"\n").unwrap();
+    let gate = field.gate_as_hub(&[
+        "--transparent",
+        "127.0.0.1:0",
+        "--ca",
+        ca.to_str().unwrap(),
+        "--policy",
+        policy.to_str().unwrap(),
+    ]);
+    let proxy = gate.told("proxy for engines on ");
+    let certificate = ca.join("lazaret-gate-ca.crt");
+    let through = served::field::engines::dockerd_with(&[
+        ("HTTPS_PROXY", &format!("http://{proxy}")),
+        ("NO_PROXY", ""),
+        ("SSL_CERT_FILE", certificate.to_str().unwrap()),
+    ]);
+    let at = |engine: &served::field::engines::Engine| format!("unix://{}", engine.socket.display());
+    let said = doctor(&field.place, &["docker"], &[("DOCKER_HOST", &at(&through))]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.out.lines().count() == 2 && said.out.lines().all(|line| line.starts_with("ok")), "{said:?}");
+    // By the gate's own address as well.
+    let said = doctor(&field.place, &["docker", "--registry", &gate.host], &[("DOCKER_HOST", &at(&through))]);
+    assert_eq!(said.code, 0, "{said:?}");
+    // A daemon that does not ask the gate.
+    let direct = served::field::engines::dockerd();
+    let said = doctor(&field.place, &["docker"], &[("DOCKER_HOST", &at(&direct))]);
+    assert!(
+        said.code == 1 && said.out.lines().filter(|line| line.starts_with("OPEN")).count() == 2,
+        "{said:?}"
+    );
+    // A policy that only watches.
+    fs::write(&policy, "mode = \"audit\"\n# now\n").unwrap();
+    served::until("the policy", || gate.log().contains("the policy was read again").then_some(()));
+    let said = doctor(&field.place, &["docker"], &[("DOCKER_HOST", &at(&through))]);
+    assert!(said.code == 1 && said.out.contains("the policy only watches"), "{said:?}");
+}
+
+#[test]
+fn the_doctor_proves_it_with_containerd_too() {
+    let field = Field::new();
+    let gate = field.gate_as_hub(&[]);
+    let said = init(
+        &field.place,
+        "containerd",
+        &["--upstream", "docker.io", "--gate", &gate.host, "--write", "--yes"],
+    );
+    assert_eq!(said.code, 0, "{said:?}");
+    let engine = served::field::engines::containerd();
+    let hosts = field.place.path("root/etc/containerd/certs.d");
+    let env = [("CONTAINERD_ADDRESS", engine.socket.to_str().unwrap()), ("CONTAINERD_SNAPSHOTTER", "native")];
+    let said = doctor(&field.place, &["containerd", "--hosts-dir", hosts.to_str().unwrap()], &env);
+    assert_eq!(said.code, 0, "{said:?}");
+    let none = field.place.path("none");
+    let said = doctor(&field.place, &["containerd", "--hosts-dir", none.to_str().unwrap()], &env);
+    assert_eq!(said.code, 1, "{said:?}");
+}

@@ -25,6 +25,7 @@ const PACKAGES: &[&str] = &[
     "netavark",
     "postgresql",
     "openssl",
+    "curl",
     "ca-certificates",
     "zstd",
     "xz-utils",

@@ -22,12 +22,14 @@ pub struct Wanted {
     pub path: PathBuf,
     /// What.
     pub content: Vec<u8>,
+    /// What is shown of it instead of every line.
+    pub summary: Option<String>,
 }
 
 impl Wanted {
     /// A file with a text.
     pub fn text(path: PathBuf, text: impl Into<String>) -> Self {
-        Self { path, content: text.into().into_bytes() }
+        Self { path, content: text.into().into_bytes(), summary: None }
     }
 }
 
@@ -37,6 +39,7 @@ pub struct Change {
     path: PathBuf,
     before: Option<Former>,
     after: Vec<u8>,
+    summary: Option<String>,
 }
 
 /// A file as it was.
@@ -99,7 +102,7 @@ fn digest(bytes: &[u8]) -> String {
 /// Those of the files that are not as they should be. A link is followed: what it leads to changes.
 pub fn changes(wanted: Vec<Wanted>) -> Result<Vec<Change>> {
     let mut changes = Vec::new();
-    for Wanted { path, content } in wanted {
+    for Wanted { path, content, summary } in wanted {
         let path = if path.exists() { fs::canonicalize(&path)? } else { path };
         let before = read(&path)?;
         let same = match &before {
@@ -107,7 +110,7 @@ pub fn changes(wanted: Vec<Wanted>) -> Result<Vec<Change>> {
             None => false,
         };
         if !same {
-            changes.push(Change { path, before, after: content });
+            changes.push(Change { path, before, after: content, summary });
         }
     }
     Ok(changes)
@@ -122,6 +125,9 @@ pub fn difference(change: &Change) -> Result<String> {
     let (old, new) = (String::from_utf8_lossy(&before), String::from_utf8_lossy(&change.after));
     let name = change.path.display().to_string();
     let from = if change.before.is_some() { name.as_str() } else { "/dev/null" };
+    if let Some(summary) = &change.summary {
+        return Ok(format!("--- {}\n+++ {}\n@@ {summary} @@\n", visible(from), visible(&name)));
+    }
     let diff =
         TextDiff::from_lines(&*old, &*new).unified_diff().context_radius(3).header(from, &name).to_string();
     let lines: Vec<&str> = diff.lines().collect();

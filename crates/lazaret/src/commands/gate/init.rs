@@ -41,14 +41,16 @@ pub fn run(args: &GateInitArgs) -> Result<Exit> {
         return put_back(&record, engine, Force(args.force));
     }
     if args.write {
+        // What is written is found again from every directory.
+        let root = &std::path::absolute(&args.root)?;
         let plan = match args.engine {
             GateEngine::Docker => {
                 let (certificate, authority) = authority(args)?;
-                plan::docker(&args.root, args.proxy, &certificate, authority.certificate())?
+                plan::docker(root, args.proxy, &certificate, authority.certificate())?
             }
-            GateEngine::Podman => plan::podman(&args.root, args.gate, &args.upstreams)?,
-            GateEngine::Containerd => plan::containerd(&args.root, args.gate, &args.upstreams)?,
-            GateEngine::K3s => plan::k3s(&args.root, args.gate)?,
+            GateEngine::Podman => plan::podman(root, args.gate, &args.upstreams)?,
+            GateEngine::Containerd => plan::containerd(root, args.gate, &args.upstreams)?,
+            GateEngine::K3s => plan::k3s(root, args.gate)?,
         };
         return write(plan, &record, engine, args);
     }
@@ -67,7 +69,7 @@ pub fn run(args: &GateInitArgs) -> Result<Exit> {
 
 /// The gate's authority, made where there is none for these registries, and its certificate's file.
 fn authority(args: &GateInitArgs) -> Result<(PathBuf, Authority)> {
-    let place = super::authority_place(args.ca.as_ref())?;
+    let place = std::path::absolute(super::authority_place(args.ca.as_ref())?)?;
     let hosts: Vec<String> = args.upstreams.iter().map(|name| host_name(name).to_owned()).collect();
     let known = match Authority::open(&place) {
         Ok(known) if hosts.iter().all(|host| known.hosts().contains(host)) => known,
@@ -79,7 +81,7 @@ fn authority(args: &GateInitArgs) -> Result<(PathBuf, Authority)> {
 
 /// Shows what would change, asks, and writes it.
 fn write(plan: Plan, record: &Path, engine: &str, args: &GateInitArgs) -> Result<Exit> {
-    let Plan { files, open, next } = plan;
+    let Plan { files, open, next, notes } = plan;
     let changes = changes(files)?;
     let mut text = String::new();
     for change in &changes {
@@ -102,6 +104,9 @@ fn write(plan: Plan, record: &Path, engine: &str, args: &GateInitArgs) -> Result
     }
     for line in &next {
         let _ = writeln!(text, "next: {line}");
+    }
+    for line in &notes {
+        let _ = writeln!(text, "note: {line}");
     }
     let _ = writeln!(text, "undo: lazaret gate init {engine} --undo");
     crate::commands::print(&lines(&text))?;
@@ -152,8 +157,9 @@ pub fn docker_drop_in(proxy: SocketAddr, bundle: &Path) -> String {
          Environment=HTTPS_PROXY=http://{proxy} https_proxy=http://{proxy}\n\
          Environment=HTTP_PROXY=http://{proxy} http_proxy=http://{proxy}\n\
          Environment=NO_PROXY= no_proxy=\n\
-         Environment=SSL_CERT_FILE={}\n",
-        bundle.display()
+         Environment=\"SSL_CERT_FILE={}\"\n",
+        // systemd.exec(5): quotes hold blanks together, and `%` begins a specifier.
+        bundle.display().to_string().replace('%', "%%")
     )
 }
 

@@ -3,6 +3,7 @@ mod ask;
 mod change;
 mod docker_authz;
 pub mod docker_cli;
+mod doctor;
 mod door;
 pub mod image_verifier;
 mod init;
@@ -30,6 +31,7 @@ use crate::paths;
 pub fn run(args: &GateArgs) -> Result<Exit> {
     match &args.command {
         Some(GateCommand::Init(args)) => init::run(args),
+        Some(GateCommand::Doctor(args)) => doctor::run(args),
         Some(GateCommand::Status(args)) => status::run(args),
         Some(GateCommand::List(args)) => list::run(args),
         Some(GateCommand::DockerAuthz(args)) => docker_authz::run(args),

@@ -29,6 +29,8 @@ pub struct Plan {
     pub open: Vec<String>,
     /// What a person has to do then.
     pub next: Vec<String>,
+    /// What a person should know.
+    pub notes: Vec<String>,
 }
 
 /// An engine's place: `path` is as the engine names it.
@@ -68,7 +70,11 @@ pub fn docker(root: &Path, proxy: SocketAddr, certificate: &Path, pem: &str) -> 
     }
     trusted.extend_from_slice(pem.as_bytes());
     let bundle = init::bundle(certificate);
-    plan.files.push(Wanted { path: bundle.clone(), content: trusted });
+    plan.files.push(Wanted {
+        path: bundle.clone(),
+        content: trusted,
+        summary: Some(format!("the authorities of {}, and the gate's", system.display())),
+    });
     let directory = under(root, init::DOCKER_DROP_INS);
     plan.files.push(Wanted::text(directory.join(init::DOCKER_DROP_IN), init::docker_drop_in(proxy, &bundle)));
     for name in names(&directory) {
@@ -99,7 +105,7 @@ pub fn docker(root: &Path, proxy: SocketAddr, certificate: &Path, pem: &str) -> 
         }
     }
     plan.next.push("systemctl daemon-reload && systemctl restart docker".to_owned());
-    plan.next.push(
+    plan.notes.push(
         "a registry on this machine's loopback is never asked through a proxy: what it holds is not judged"
             .to_owned(),
     );
@@ -139,8 +145,8 @@ pub fn podman(root: &Path, gate: SocketAddr, upstreams: &[String]) -> Result<Pla
         }
     }
     let listed = upstreams.join(", ");
-    plan.next.push(format!("registries other than {listed} are pulled from directly"));
-    plan.next.push("a user's own ~/.config/containers/registries.conf stands over these files".to_owned());
+    plan.notes.push(format!("registries other than {listed} are pulled from directly"));
+    plan.notes.push("a user's own ~/.config/containers/registries.conf stands over these files".to_owned());
     Ok(plan)
 }
 
@@ -200,7 +206,7 @@ pub fn containerd(root: &Path, gate: SocketAddr, upstreams: &[String]) -> Result
                 .push(format!("{} stands over _default: its images do not pass the gate", file.display()));
         }
     }
-    plan.next.push(format!("ctr reads this with: ctr images pull --hosts-dir {place} NAME"));
+    plan.notes.push(format!("ctr reads this with: ctr images pull --hosts-dir {place} NAME"));
     plan.next.push("systemctl restart containerd, where config.toml changed".to_owned());
     Ok(plan)
 }
