@@ -815,6 +815,18 @@ fn bytes(text: &str) -> Result<u64, String> {
         .ok_or_else(|| format!("`{text}` is not a number of bytes: write 512M or 2G"))
 }
 
+/// An address for people's browsers.
+fn web_address(text: &str) -> Result<String, String> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let sound = |rest: &str| {
+        !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_graphic() && !b"\"<>?#".contains(&b))
+    };
+    match rest.filter(|rest| sound(rest)) {
+        Some(_) => Ok(text.trim_end_matches('/').to_owned()),
+        None => Err("write it as https://gate.example".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -833,17 +845,5 @@ mod tests {
         assert_eq!(bytes("7"), Ok(7));
         assert!(bytes("x").is_err());
         assert!(bytes("99999999999T").is_err());
-    }
-}
-
-/// An address for people's browsers.
-fn web_address(text: &str) -> Result<String, String> {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    let sound = |rest: &str| {
-        !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_graphic() && !b"\"<>?#".contains(&b))
-    };
-    match rest.filter(|rest| sound(rest)) {
-        Some(_) => Ok(text.trim_end_matches('/').to_owned()),
-        None => Err("write it as https://gate.example".to_owned()),
     }
 }
