@@ -1,4 +1,5 @@
 use std::fmt::Write;
+use std::io::IsTerminal;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -67,6 +68,7 @@ fn explain(args: &PolicyExplainArgs) -> Result<Exit> {
             (judged, explained)
         })
         .collect();
+    let width = scan::width(std::io::stdout().is_terminal());
     let text = match args.json {
         true => {
             let images: Vec<_> = explained
@@ -76,7 +78,7 @@ fn explain(args: &PolicyExplainArgs) -> Result<Exit> {
             let whole = json!({ "image": asked.to_string(), "mode": policy.mode, "images": images });
             format!("{}\n", serde_json::to_string_pretty(&whole)?)
         }
-        false => explained.iter().map(|(judged, how)| told(&asked, judged, how, &policy)).collect(),
+        false => explained.iter().map(|(judged, how)| told(&asked, judged, how, &policy, width)).collect(),
     };
     super::print(&text)?;
     if failed || explained.is_empty() {
@@ -122,15 +124,35 @@ fn of(image: &ImageReport) -> Judged {
     }
 }
 
-fn told(asked: &RegistryRef, judged: &Judged, how: &Explanation, policy: &Policy) -> String {
+/// A text behind a head, its further lines below the first.
+fn paragraph(out: &mut String, head: &str, text: &str, width: usize) {
+    let (mut line, mut empty) = (head.to_owned(), true);
+    for word in text.split(' ') {
+        if !empty && line.chars().count() + 1 + word.chars().count() > width {
+            out.push_str(&line);
+            out.push('\n');
+            (line, empty) = (" ".repeat(head.chars().count()), true);
+        }
+        if !empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        empty = false;
+    }
+    out.push_str(&line);
+    out.push('\n');
+}
+
+fn told(asked: &RegistryRef, judged: &Judged, how: &Explanation, policy: &Policy, width: usize) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "{}", one_line(&asked.to_string(), 200));
     let _ = writeln!(out, "  {}", judged.digest);
-    let _ = writeln!(out, "  verdict   {}: {}", judged.outcome.word(), one_line(&judged.why, 300));
+    let verdict = format!("{}: {}", judged.outcome.word(), one_line(&judged.why, 300));
+    paragraph(&mut out, "  verdict   ", &verdict, width);
     for step in &how.steps {
         let _ = writeln!(out, "  rule      {}", one_line(&step.rule, 100));
         for misfit in &step.misfits {
-            let _ = writeln!(out, "              does not fit: {}", one_line(misfit, 200));
+            paragraph(&mut out, "              does not fit: ", &one_line(misfit, 200), width);
         }
     }
     let by = one_line(&how.decision.by, 100);
@@ -140,7 +162,7 @@ fn told(asked: &RegistryRef, judged: &Judged, how: &Explanation, policy: &Policy
         false => writeln!(out, "  no rule fits: the {by} decides"),
     };
     if let Some(why) = &how.decision.why {
-        let _ = writeln!(out, "              {}", one_line(why, 300));
+        paragraph(&mut out, "              ", &one_line(why, 300), width);
     }
     let answer = match (how.decision.action, policy.mode) {
         (Action::Allow, _) => "it comes in",
