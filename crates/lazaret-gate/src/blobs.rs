@@ -80,9 +80,6 @@ impl Gate {
         trace: &mut Trace,
     ) -> Result<Served, Refusal> {
         let holder = self.holder(credential, image, digest, trace).await?;
-        if let Some(served) = self.trials.find(image).and_then(|trial| trial.serve(digest)) {
-            return served.map_err(|error| Refusal::broken(format!("the gate's disk: {error}")));
-        }
         self.have(credential, image, digest, &holder).await
     }
 
@@ -96,11 +93,6 @@ impl Gate {
         trace: &mut Trace,
     ) -> Result<Holder, Refusal> {
         trace.digest = Some(digest.clone());
-        if let Some(trial) = self.trials.find(image) {
-            self.decide(image, &trial.judged, trace)?;
-            let size = trial.size(digest).ok_or_else(|| Refusal::unreached(digest))?;
-            return Ok(Holder { manifest: trial.manifest.digest.clone(), size, image: true });
-        }
         let holders = self.holders_of(image, digest).await;
         let mut refused = None;
         let mut allowed = None;

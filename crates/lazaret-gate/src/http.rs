@@ -420,10 +420,13 @@ async fn blob(
     let asked = Question { id: request_id(request), client, credential, image };
     if request.method == Method::HEAD {
         // Nothing is fetched for a question about its size.
-        let outcome = gate.holder(credential, image, digest, &mut trace).await;
+        let outcome = match gate.trial_blob(image, digest, &mut trace) {
+            Some(trial) => trial.map(|served| served.size),
+            None => gate.holder(credential, image, digest, &mut trace).await.map(|holder| holder.size),
+        };
         let size = match outcome {
-            Ok(holder) => holder.size,
-            refused @ Err(_) => written_down(gate, &asked, &trace, refused).await?.size,
+            Ok(size) => size,
+            refused @ Err(_) => written_down(gate, &asked, &trace, refused).await?,
         };
         let mut response = Response::new(Body::empty());
         response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(size));
@@ -431,7 +434,11 @@ async fn blob(
         named(&mut response, digest);
         return Ok(response);
     }
-    let served = match gate.blob(credential, image, digest, &mut trace).await {
+    let outcome = match gate.trial_blob(image, digest, &mut trace) {
+        Some(trial) => trial,
+        None => gate.blob(credential, image, digest, &mut trace).await,
+    };
+    let served = match outcome {
         Ok(served) => served,
         // A served blob needs no line: its manifest has one.
         refused @ Err(_) => written_down(gate, &asked, &trace, refused).await?,
