@@ -14,11 +14,14 @@ const BYTES: usize = 32 << 20;
 /// What one takes besides its bytes.
 const EACH: usize = 512;
 
+/// By repository and digest.
+type Known = HashMap<(String, Digest), Arc<Manifest>>;
+
 /// The documents, each under its repository and its digest: what one repository shows, another one does
 /// not have to hold.
 #[derive(Default)]
 pub(crate) struct Documents {
-    inner: Mutex<(HashMap<(String, Digest), Arc<Manifest>>, usize)>,
+    inner: Mutex<(Known, usize)>,
 }
 
 impl Documents {
