@@ -93,35 +93,16 @@ impl Gate {
         trace: &mut Trace,
     ) -> Result<Holder, Refusal> {
         trace.digest = Some(digest.clone());
-        let holders = self.holders_of(image, digest).await;
-        let mut refused = None;
-        let mut allowed = None;
-        // What one image may not bring in, another that holds it may: a base layer is no contraband
-        // because something bad was built on it. An artifact, which nobody judges, vouches for nothing.
-        let (images, artifacts): (Vec<Holder>, Vec<Holder>) =
-            holders.unwrap_or_default().into_iter().partition(|holder| holder.image);
-        // Those whose verdict is known come first: nothing is judged for a blob that may come in anyway.
-        let (known, others): (Vec<Holder>, Vec<Holder>) =
-            images.into_iter().partition(|holder| self.known(&holder.manifest).is_some());
-        let until = Instant::now() + Duration::from_secs(self.policy().hold);
-        for holder in known.into_iter().chain(others) {
-            let judged = self.judged_until(credential, image, &holder.manifest, until).await;
-            match judged.and_then(|judged| self.decide(image, &judged, trace)) {
-                Ok(()) => {
-                    allowed = Some(holder);
-                    break;
-                }
-                Err(refusal) => refused = Some(refusal),
+        let holders = self.holders_of(image, digest).await.unwrap_or_default();
+        let mut vouched = self.vouch(credential, image, holders.clone(), trace).await;
+        if vouched.is_err() {
+            // Another gate with the same store may have been asked for an image that holds it too.
+            let others = self.other_holders(image, digest, &holders).await;
+            if let Ok(Some(holder)) = self.vouch(credential, image, others, trace).await {
+                vouched = Ok(Some(holder));
             }
         }
-        if refused.is_none() {
-            allowed = allowed.or_else(|| artifacts.into_iter().next());
-        }
-        let holder = match (allowed, refused) {
-            (Some(holder), _) => holder,
-            (None, Some(refused)) => return Err(refused),
-            (None, None) => return Err(self.unreached(credential, image, digest).await),
-        };
+        let Some(holder) = vouched? else { return Err(self.unreached(credential, image, digest).await) };
         if !self.may_see(credential, image) {
             let asker = self.asker(credential, &image.registry);
             let named = RegistryRef { digest: Some(holder.manifest.clone()), ..image.clone() };
@@ -130,6 +111,33 @@ impl Gate {
             self.was_shown(credential, image);
         }
         Ok(holder)
+    }
+
+    /// One of these that may come in; none where there are none; the refusal where they may not.
+    async fn vouch(
+        &self,
+        credential: &Credential,
+        image: &RegistryRef,
+        holders: Vec<Holder>,
+        trace: &mut Trace,
+    ) -> Result<Option<Holder>, Refusal> {
+        // What one image may not bring in, another that holds it may: a base layer is no contraband
+        // because something bad was built on it. An artifact, which nobody judges, vouches for nothing.
+        let (images, artifacts): (Vec<Holder>, Vec<Holder>) =
+            holders.into_iter().partition(|holder| holder.image);
+        // Those whose verdict is known come first: nothing is judged for a blob that may come in anyway.
+        let (known, others): (Vec<Holder>, Vec<Holder>) =
+            images.into_iter().partition(|holder| self.known(&holder.manifest).is_some());
+        let until = Instant::now() + Duration::from_secs(self.policy().hold);
+        let mut refused = None;
+        for holder in known.into_iter().chain(others) {
+            let judged = self.judged_until(credential, image, &holder.manifest, until).await;
+            match judged.and_then(|judged| self.decide(image, &judged, trace)) {
+                Ok(()) => return Ok(Some(holder)),
+                Err(refusal) => refused = Some(refusal),
+            }
+        }
+        refused.map_or_else(|| Ok(artifacts.into_iter().next()), Err)
     }
 
     /// Why a blob is not served that no manifest is known to hold. The registry is asked only whether it

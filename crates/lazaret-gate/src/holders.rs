@@ -100,18 +100,36 @@ impl Gate {
         if let Some(known) = self.holders.known(&repository, blob) {
             return Some(known);
         }
-        let scanner = self.judge.scanner();
-        let found = match scanner.store()?.holders(&repository, blob).await {
-            Ok(found) => found,
-            Err(error) => {
-                tracing::warn!(%error, "it is not known which image a blob belongs to");
-                return None;
-            }
-        };
-        for holder in found {
-            let holder = Holder { manifest: holder.manifest, size: holder.size, image: holder.is_image };
-            self.holders.note(&repository, blob, &holder);
-        }
+        self.learn_holders(&repository, blob).await;
         self.holders.known(&repository, blob)
+    }
+
+    /// Images that hold a blob and that only another gate was asked for so far. What is no image
+    /// does not count here: it vouches for nothing that an image was refused for.
+    pub(crate) async fn other_holders(
+        &self,
+        image: &RegistryRef,
+        blob: &Digest,
+        known: &[Holder],
+    ) -> Vec<Holder> {
+        let repository = repository(image);
+        self.learn_holders(&repository, blob).await;
+        let now = self.holders.known(&repository, blob).unwrap_or_default();
+        now.into_iter().filter(|holder| holder.image && !known.contains(holder)).collect()
+    }
+
+    async fn learn_holders(&self, repository: &str, blob: &Digest) {
+        let scanner = self.judge.scanner();
+        let Some(store) = scanner.store() else { return };
+        match store.holders(repository, blob).await {
+            Ok(found) => {
+                for holder in found {
+                    let holder =
+                        Holder { manifest: holder.manifest, size: holder.size, image: holder.is_image };
+                    self.holders.note(repository, blob, &holder);
+                }
+            }
+            Err(error) => tracing::warn!(%error, "it is not known which image a blob belongs to"),
+        }
     }
 }

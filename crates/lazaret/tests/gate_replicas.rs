@@ -1,0 +1,157 @@
+//! Several gates that share a store on a server, and a bucket.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+#[path = "support/bucket.rs"]
+mod bucket;
+#[path = "support/gated.rs"]
+mod gated;
+#[path = "support/postgres.rs"]
+mod postgres;
+#[path = "support/served.rs"]
+mod served;
+mod support;
+
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bucket::Bucket;
+use gated::{Running, Upstream, ask, clean, marked};
+use postgres::Server;
+use served::field::Process;
+use served::until;
+use support::{PROGRAM, Place};
+
+/// What gates share.
+struct Shared {
+    place: Place,
+    bucket: Bucket,
+    server: Server,
+}
+
+impl Shared {
+    fn new() -> Self {
+        let place = Place::new();
+        let bucket = Bucket::start(&place.path("s3"));
+        Self { bucket, server: Server::start(), place }
+    }
+
+    /// A gate with a directory of its own.
+    fn gate(&self, name: &str, upstream: &str) -> Running {
+        let (rules, cache) = (self.place.path("rules"), self.place.path(&format!("cache-{name}")));
+        let store = format!("postgres:///postgres?host={}&user=lazaret", self.server.directory.display());
+        let mut command = Command::new(PROGRAM);
+        let arguments = ["gate", "--listen", "127.0.0.1:0", "--upstream", upstream, "--only-rules"];
+        let more = ["--rules", rules.to_str().unwrap(), "--cache", cache.to_str().unwrap()];
+        let shared = ["--store", &store, "--bucket", "s3://blobs/of/ours"];
+        let arguments = [&arguments[..], &more, &shared].concat();
+        self.place.scrub(&mut command, &arguments, &self.bucket.environment());
+        let mut process = Process::start(&mut command, &self.place.path(&format!("{name}.log")));
+        let host = process.wait(|log| {
+            let rest = log.split("listens on ").nth(1)?;
+            Some(rest.split_once(',')?.0.to_owned())
+        });
+        Running { process, host }
+    }
+}
+
+#[test]
+fn what_one_gate_judged_and_fetched_the_others_serve() {
+    let shared = Shared::new();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&asked);
+    let upstream = Upstream::start(move |request, reply| {
+        if request.path.contains("/blobs/") {
+            heard.lock().unwrap().push(request.path.rsplit('/').next().unwrap().replace("%3A", ":"));
+        }
+        reply
+    });
+    let digest = upstream.image(&shared.place, "good", &clean("x"));
+    upstream.image(&shared.place, "bad", &marked());
+    let gates = [shared.gate("one", upstream.host()), shared.gate("two", upstream.host())];
+
+    // Both at once: one judges, and the other takes its verdict.
+    let path = format!("/v2/team/app/manifests/{digest}");
+    let answers: Vec<u16> = std::thread::scope(|scope| {
+        let asking: Vec<_> = gates.iter().map(|gate| scope.spawn(|| gate.settled(&path).status)).collect();
+        asking.into_iter().map(|asking| asking.join().unwrap()).collect()
+    });
+    assert_eq!(answers, [200, 200]);
+    let blobs = upstream.blobs(&digest);
+    let fetched = |blob: &String| asked.lock().unwrap().iter().filter(|asked| *asked == blob).count();
+    for blob in &blobs[1..] {
+        assert_eq!(fetched(blob), 1, "a layer is read by one of them");
+    }
+    for gate in &gates {
+        assert_eq!(gate.settled("/v2/team/app/manifests/bad").error().0, "DENIED");
+    }
+
+    // A third that nobody asked for the manifest knows what it holds, and has the layers of the bucket.
+    for blob in &blobs[1..] {
+        until("the upload", || shared.bucket.file(blob).exists().then_some(()));
+    }
+    let third = shared.gate("three", upstream.host());
+    for blob in &blobs[1..] {
+        let answer = third.get(&format!("/v2/team/app/blobs/{blob}"));
+        assert_eq!((answer.status, support::sha256(&answer.body)), (200, blob.clone()));
+        assert_eq!(fetched(blob), 1, "it comes from the bucket");
+    }
+
+    // What lies in the bucket is believed by nobody.
+    for blob in &blobs[1..] {
+        let file = shared.bucket.file(blob);
+        let mut bytes = std::fs::read(&file).unwrap();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        std::fs::write(&file, bytes).unwrap();
+    }
+    let fourth = shared.gate("four", upstream.host());
+    for blob in &blobs[1..] {
+        let answer = fourth.get(&format!("/v2/team/app/blobs/{blob}"));
+        assert_eq!((answer.status, support::sha256(&answer.body)), (200, blob.clone()));
+        assert_eq!(fetched(blob), 2, "it comes from the registry");
+    }
+
+    // A token of one is one of all.
+    let token = gates[0].get("/token").json()["token"].as_str().unwrap().to_owned();
+    let bearer = format!("Bearer {token}");
+    assert_eq!(ask("GET", &gates[1].host, &path, &[("Authorization", &bearer)]).status, 200);
+    let forged = format!("Bearer {}A", &token[..token.len() - 1]);
+    assert_eq!(ask("GET", &gates[1].host, &path, &[("Authorization", &forged)]).status, 401);
+}
+
+#[test]
+fn where_a_gate_dies_in_mid_judgement_another_judges() {
+    let shared = Shared::new();
+    let (stalls, reached) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicUsize::new(0)));
+    let (slow, seen) = (Arc::clone(&stalls), Arc::clone(&reached));
+    let upstream = Upstream::start(move |request, reply| {
+        if request.path.contains("/blobs/") {
+            seen.fetch_add(1, Ordering::Relaxed);
+            while slow.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+        reply
+    });
+    let digest = upstream.image(&shared.place, "good", &clean("x"));
+    let path = format!("/v2/team/app/manifests/{digest}");
+    let first = shared.gate("one", upstream.host());
+    let second = shared.gate("two", upstream.host());
+    std::thread::scope(|scope| {
+        let host = first.host.clone();
+        scope.spawn(move || {
+            // It is killed before it can answer.
+            ask("GET", &host, &format!("/v2/team/app/manifests/{}", "good"), &[])
+        });
+        until("the judgement to begin", || (reached.load(Ordering::Relaxed) > 0).then_some(()));
+        let waiting = scope.spawn(|| second.get(&path));
+        std::thread::sleep(Duration::from_millis(500));
+        assert!(!waiting.is_finished(), "the other one waits for its turn");
+        gated::kill(first.process.id());
+        stalls.store(false, Ordering::Relaxed);
+        let answer = waiting.join().unwrap();
+        assert_eq!(answer.status, 200, "{:?}", answer.error());
+    });
+}
