@@ -144,9 +144,8 @@ impl Gate {
     /// is there at all, so that clients which look for what is missing are told so.
     async fn unreached(&self, credential: &Credential, image: &RegistryRef, digest: &Digest) -> Refusal {
         let asker = self.asker(credential, &image.registry);
-        // Of any size: nothing of it is read.
-        match asker.client.blob(image, digest, u64::MAX).await {
-            Ok(_) => Refusal::unreached(digest),
+        match asker.client.has_blob(image, digest).await {
+            Ok(()) => Refusal::unreached(digest),
             Err(error) => Refusal::upstream(&error),
         }
     }
@@ -166,28 +165,30 @@ impl Gate {
         // Another length than the manifest states is not what was judged: cut while nobody looked.
         let there = || self.shelf.open(digest).filter(|(_, size)| *size == holder.size);
         if let Some((file, size)) = there() {
+            self.is_of(credential, image, digest).await?;
             count("shelf");
             return Ok(Served { file, size });
         }
         let _turn = self.fetching.wait(digest.clone()).await;
-        let fetched = match there() {
-            Some(there) => Ok(there),
-            None => match self.from_bucket(digest).await {
-                Some(there) => {
-                    count("bucket");
-                    Ok(there)
-                }
-                None => {
-                    count("upstream");
-                    self.fetch(credential, image, digest, holder.size).await
-                }
-            },
+        let kept = match there() {
+            Some(there) => Some(there),
+            None => {
+                let brought = self.brought(digest).await;
+                count(if brought.is_some() { "bucket" } else { "upstream" });
+                brought
+            }
         };
-        let (file, size) = fetched?;
+        let (file, size) = match kept {
+            Some(kept) => {
+                self.is_of(credential, image, digest).await?;
+                kept
+            }
+            None => self.fetch(credential, image, digest, holder.size).await?,
+        };
         Ok(Served { file, size })
     }
 
-    async fn from_bucket(&self, digest: &Digest) -> Option<(File, u64)> {
+    async fn brought(&self, digest: &Digest) -> Option<(File, u64)> {
         self.settings.bucket.as_ref()?.bring(digest, &self.shelf).await.then_some(())?;
         self.shelf.open(digest)
     }
@@ -221,6 +222,7 @@ impl Gate {
             .await
             .map_err(|_| Refusal::broken("writing the layer broke off"))?
             .map_err(disk)?;
+        self.came_from(image, digest);
         self.shelf.open(digest).ok_or_else(|| Refusal::broken("the layer was taken away again: try again"))
     }
 }

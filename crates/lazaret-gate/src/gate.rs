@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use lazaret_model::{Algorithm, Budget, Digest, RegistryRef};
 use lazaret_oci::digest_of;
-use lazaret_scan::{Asker, BlobShelf, Client, ClientOptions, ScanError, Scanner};
+use lazaret_scan::{Asker, Client, ClientOptions, ScanError, Scanner};
 use time::OffsetDateTime;
 
 use crate::credential::{TOKEN_KEY, Tokens};
@@ -16,6 +16,7 @@ pub(crate) use crate::holders::Holder;
 use crate::holders::Holders;
 use crate::journal::Journal;
 use crate::judge::lock;
+use crate::origins::Origins;
 use crate::request_id::RequestIds;
 use crate::trial::Trials;
 use crate::turns::Turns;
@@ -98,6 +99,7 @@ pub struct Gate {
     /// Manifests and indexes as their registries sent them, digest checked.
     pub(crate) documents: Documents,
     pub(crate) holders: Holders,
+    pub(crate) origins: Origins,
     rights: Mutex<HashMap<(String, String), Instant>>,
     tags: Mutex<HashMap<(String, String), (Digest, Instant)>>,
     /// One at a time for each blob that is fetched.
@@ -177,6 +179,7 @@ impl Gate {
             clients: Mutex::default(),
             documents: Documents::default(),
             holders: Holders::default(),
+            origins: Origins::default(),
             rights: Mutex::default(),
             tags: Mutex::default(),
             fetching: Turns::default(),
@@ -235,8 +238,7 @@ impl Gate {
             .entry(key)
             .or_insert_with(|| self.client.on_behalf_of(credential.login(registry)))
             .clone();
-        let shelf: Arc<dyn BlobShelf> = Arc::new(self.shelf.clone());
-        Asker { client, shelf: Some(shelf) }
+        Asker { client, shelf: None }
     }
 
     /// Whether a credential was shown a repository a short while ago.

@@ -22,6 +22,7 @@ mod lists;
 mod manifests;
 mod metrics;
 mod name;
+mod origins;
 mod policy;
 mod privileges;
 mod refusal;

@@ -237,7 +237,7 @@ impl Gate {
         if let Some(known) = self.judge.known(digest, longest) {
             return Ok(known);
         }
-        let asker = self.asker(credential, &image.registry);
+        let asker = self.asker_for(credential, image);
         let hold = until.saturating_duration_since(Instant::now());
         let outcome = self.judge.verdict(&asker, image, digest, longest, hold).await;
         outcome.ok_or_else(|| Refusal::pending(30))?

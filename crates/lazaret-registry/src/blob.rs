@@ -80,6 +80,22 @@ impl Client {
         stream.connect().await?;
         Ok(stream)
     }
+
+    /// Asks whether a repository has a blob and shows it to this client. Nothing of it is sent.
+    ///
+    /// # Errors
+    /// The registry does not have it or refuses it.
+    pub async fn has_blob(&self, reference: &RegistryRef, digest: &Digest) -> Result<(), RegistryError> {
+        let target = self.target(&reference.registry, &reference.repository).await?;
+        let what = format!("layer {digest}");
+        let ask = Ask { path: format!("blobs/{digest}"), accept: None, from: 0, what: &what, presence: true };
+        let response = self.ask(&target, &ask).await?;
+        if matches!(response.status().as_u16(), 200..=399) {
+            return Ok(());
+        }
+        let reference = RegistryRef { digest: Some(digest.clone()), ..reference.clone() };
+        Err(self.explain(&target, response, &what, &reference, What::Layer).await)
+    }
 }
 
 impl BlobStream {
@@ -185,7 +201,13 @@ impl BlobStream {
     /// the signed address that it redirected to may have run out.
     async fn connect(&mut self) -> Result<(), RegistryError> {
         let what = format!("layer {}", self.digest);
-        let ask = Ask { path: format!("blobs/{}", self.digest), accept: None, from: self.got, what: &what };
+        let ask = Ask {
+            path: format!("blobs/{}", self.digest),
+            accept: None,
+            from: self.got,
+            what: &what,
+            presence: false,
+        };
         let response = self.client.ask(&self.target, &ask).await?;
         let length = response.content_length();
         match response.status().as_u16() {

@@ -68,6 +68,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) from: u64,
     /// What it is, for messages.
     pub(crate) what: &'a str,
+    /// Whether it is only asked if it is there: nothing is sent then, and a redirect says yes.
+    pub(crate) presence: bool,
 }
 
 impl Client {
@@ -238,8 +240,9 @@ impl Client {
             if let (true, Some(granted)) = (at_registry, granted) {
                 headers.insert(AUTHORIZATION, granted.clone());
             }
-            let response = self.send(Method::GET, &url, headers, None).await?;
-            if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+            let method = if ask.presence { Method::HEAD } else { Method::GET };
+            let response = self.send(method, &url, headers, None).await?;
+            if ask.presence || !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
                 return Ok((response, at_registry));
             }
             let next = redirect::next(&target.base, &url, response.headers().get(LOCATION));

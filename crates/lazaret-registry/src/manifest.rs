@@ -63,6 +63,7 @@ impl Client {
             accept: Some(MANIFEST_TYPES),
             from: 0,
             what: &what,
+            presence: false,
         };
         let (headers, bytes) = self.document(&target, &ask, budget.document_bytes, reference).await?;
         let mismatch = |expected: String, found: Digest| RegistryError::DigestMismatch {
@@ -110,7 +111,7 @@ impl Client {
         let about = path.strip_prefix("referrers/").and_then(|rest| rest.split('?').next()?.parse().ok());
         let what = if about.is_some() { "manifest" } else { "a list" };
         let reference = RegistryRef { digest: about, ..reference.clone() };
-        let ask = Ask { path: path.to_owned(), accept: None, from: 0, what };
+        let ask = Ask { path: path.to_owned(), accept: None, from: 0, what, presence: false };
         let (headers, bytes) = self.document(&target, &ask, limit, &reference).await?;
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let media_type = text(CONTENT_TYPE.as_str()).unwrap_or_else(|| "application/json".to_owned());
@@ -136,7 +137,7 @@ impl Client {
             return Err(RegistryError::DocumentTooLarge { what, host: reference.registry.clone(), limit });
         }
         let accept = matches!(kind, ChildKind::Manifest).then_some(MANIFEST_TYPES);
-        let ask = Ask { path, accept, from: 0, what: &what };
+        let ask = Ask { path, accept, from: 0, what: &what, presence: false };
         let by_digest = RegistryRef { digest: Some(digest.clone()), ..reference.clone() };
         let (_, bytes) = self.document(target, &ask, limit, &by_digest).await?;
         let found = digest_of(digest.algorithm(), &bytes);
@@ -246,7 +247,13 @@ impl Client {
         struct TagList {
             tags: Option<Vec<String>>,
         }
-        let ask = Ask { path: "tags/list?n=100".to_owned(), accept: None, from: 0, what: "the list of tags" };
+        let ask = Ask {
+            path: "tags/list?n=100".to_owned(),
+            accept: None,
+            from: 0,
+            what: "the list of tags",
+            presence: false,
+        };
         let Ok(response) = self.ask(target, &ask).await else { return Tags::Known(Vec::new()) };
         match response.status().as_u16() {
             404 => {

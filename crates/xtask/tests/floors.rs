@@ -33,7 +33,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("tree-sitter", &["lazaret-detect"]),
     ("saphyr-parser", &["lazaret-launch"]),
     ("parse-dockerfile", &["lazaret-launch"]),
-    ("reqwest", &["lazaret-registry"]),
+    ("reqwest", &["lazaret-registry", "lazaret"]),
     ("sqlx", &["lazaret-store"]),
     ("object_store", &["lazaret-gate"]),
     ("seccompiler", &["lazaret-sandbox"]),
