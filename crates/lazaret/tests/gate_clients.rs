@@ -36,7 +36,7 @@ pub struct Field {
 }
 
 impl Field {
-    pub fn new() -> Self {
+    pub fn start() -> Self {
         let field =
             Self { place: Place::new(), shop: Workshop::new(), registry: Registry::start(Access::Open) };
         for (name, recipe) in [("good", clean("good")), ("bad", marked())] {

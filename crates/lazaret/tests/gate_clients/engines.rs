@@ -9,7 +9,7 @@ use crate::{Field, ctr_pull, docker, podman, told};
 
 #[test]
 fn podman_pulls_what_is_good_byte_for_byte_and_is_told_why_not_the_rest() {
-    let field = Field::new();
+    let field = Field::start();
     let gate = field.gate(&[]);
     let conf = field.registries(&gate);
     let (ok, said) = podman(&field, Some(&conf), &["pull", "-q", "docker.io/team/good:1"]);
@@ -41,7 +41,7 @@ fn podman_pulls_what_is_good_byte_for_byte_and_is_told_why_not_the_rest() {
 
 #[test]
 fn layers_compressed_with_zstd_are_judged_and_pulled() {
-    let field = Field::new();
+    let field = Field::start();
     for (name, content) in [("good", "good"), ("bad", MARKER)] {
         let mut image = RawImage::default();
         let tar = Tar::default().file("run.sh", format!("#!/bin/sh\n# {content}\n").as_bytes()).end();
@@ -62,7 +62,7 @@ fn layers_compressed_with_zstd_are_judged_and_pulled() {
 
 #[test]
 fn containerd_asks_the_gate_for_every_registry_and_goes_to_no_other() {
-    let field = Field::new();
+    let field = Field::start();
     let gate = field.gate(&[]);
     let hosts = field.hosts(&gate);
     let hosts = ["--hosts-dir", hosts.to_str().unwrap()];
@@ -92,7 +92,7 @@ fn containerd_asks_the_gate_for_every_registry_and_goes_to_no_other() {
 
 #[test]
 fn dockerd_is_refused_by_digest_as_it_is_by_tag() {
-    let field = Field::new();
+    let field = Field::start();
     let gate = field.gate(&[]);
     let engine = dockerd();
     let good = format!("{}/team/good@{}", gate.host, field.digest("good"));
@@ -109,7 +109,7 @@ fn dockerd_is_refused_by_digest_as_it_is_by_tag() {
 
 #[test]
 fn one_malicious_platform_is_refused_by_itself_or_with_all_the_others_as_the_policy_says() {
-    let field = Field::new();
+    let field = Field::start();
     let policy = field.place.path("policy.toml");
     let engine = dockerd();
     let gate = field.gate(&[]);
@@ -132,7 +132,7 @@ fn one_malicious_platform_is_refused_by_itself_or_with_all_the_others_as_the_pol
 
 #[test]
 fn a_blob_is_refused_where_its_image_is_no_longer_allowed() {
-    let field = Field::new();
+    let field = Field::start();
     let policy = field.place.path("policy.toml");
     std::fs::write(&policy, "mode = \"audit\"\n").unwrap();
     let gate = field.gate(&["--policy", policy.to_str().unwrap()]);

@@ -124,7 +124,7 @@ fn a_docker_daemon_behind_the_transparent_gate_sends_no_packet_to_anybody_else()
 
 fn inside() {
     run(Command::new("ip").args(["link", "set", "lo", "up"]));
-    let field = Field::new();
+    let field = Field::start();
     // Names are asked for at an address that is reached by the cable, whatever this machine says.
     let names = field.place.path("resolv.conf");
     std::fs::write(&names, "nameserver 198.51.100.53\noptions timeout:1 attempts:1\n").unwrap();

@@ -28,7 +28,7 @@ fn named(gate: &Running, image: &str) -> String {
 
 #[test]
 fn skopeo_inspects_lists_copies_and_syncs_what_may_come_in_and_nothing_else() {
-    let field = Field::new();
+    let field = Field::start();
     let gate = field.gate(&[]);
     let skopeo = |arguments: &[&str]| told(field.shop.skopeo().args(arguments));
     let (good, bad) =
@@ -65,7 +65,7 @@ fn skopeo_inspects_lists_copies_and_syncs_what_may_come_in_and_nothing_else() {
 #[test]
 fn crane_works_through_the_gate() {
     let Some(crane) = tool("crane") else { return };
-    let field = Field::new();
+    let field = Field::start();
     let gate = field.gate(&[]);
     let crane = |arguments: &[&str]| {
         let mut command = Command::new(&crane);
@@ -98,7 +98,7 @@ fn crane_works_through_the_gate() {
 #[test]
 fn oras_works_through_the_gate() {
     let Some(oras) = tool("oras") else { return };
-    let field = Field::new();
+    let field = Field::start();
     let gate = field.gate(&[]);
     let folder = field.place.path("oras");
     std::fs::create_dir_all(&folder).unwrap();
