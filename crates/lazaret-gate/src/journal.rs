@@ -1,10 +1,12 @@
 //! The list of what came in and what did not, in the store, for people who ask later.
 //!
 //! The audit log is written before an answer is given; this list follows it, some answers at once,
-//! and may lag behind.
+//! and may lag behind. What the same asker is answered again and again stands in it once a minute.
 
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lazaret_scan::Scanner;
 use lazaret_store::Decision;
@@ -23,6 +25,10 @@ const AT_ONCE: usize = 500;
 const TRIES: u32 = 5;
 /// How long before it is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long the same answer to the same asker is not listed again.
+const REPEATS: Duration = Duration::from_secs(60);
+/// Answers that are remembered for that; beyond it the memory starts anew.
+const REMEMBERED: usize = 20_000;
 /// How long the list goes back.
 const DAYS: i64 = 180;
 /// How long is waited at the end for what was not written yet.
@@ -32,6 +38,8 @@ const LAST: Duration = Duration::from_secs(10);
 pub(crate) struct Journal {
     queue: Mutex<Option<Sender<Decision>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    /// When an answer was listed last, by all of it that a person would tell apart.
+    recent: Mutex<HashMap<u64, Instant>>,
     /// Answers that are not in the list.
     lost: Counter,
 }
@@ -41,17 +49,27 @@ impl Journal {
     /// runtime.
     pub(crate) fn start(scanner: &Arc<Scanner>, lost: Counter) -> Self {
         if scanner.store().is_none() {
-            return Self { queue: Mutex::default(), writer: Mutex::default(), lost };
+            return Self {
+                queue: Mutex::default(),
+                writer: Mutex::default(),
+                recent: Mutex::default(),
+                lost,
+            };
         }
         let (sender, queue) = channel(QUEUE);
         let writer = tokio::spawn(write(queue, Arc::clone(scanner), lost.clone()));
-        Self { queue: Mutex::new(Some(sender)), writer: Mutex::new(Some(writer)), lost }
+        Self {
+            queue: Mutex::new(Some(sender)),
+            writer: Mutex::new(Some(writer)),
+            recent: Mutex::default(),
+            lost,
+        }
     }
 
     /// Adds an answer; waits where too many wait already.
     pub(crate) async fn note(&self, decision: Decision) {
         let queue = lock(&self.queue).clone();
-        if let Some(queue) = queue {
+        if let Some(queue) = queue.filter(|_| self.is_new(&decision)) {
             // One that comes after the end is in the audit log alone.
             let _ = queue.send(decision).await;
         }
@@ -61,11 +79,32 @@ impl Journal {
     /// wait already, it stands in the audit log alone.
     pub(crate) fn offer(&self, decision: Decision) {
         let queue = lock(&self.queue).clone();
-        if let Some(queue) = queue
+        if let Some(queue) = queue.filter(|_| self.is_new(&decision))
             && queue.try_send(decision).is_err()
         {
             self.lost.inc();
         }
+    }
+
+    /// Whether nobody was answered the same a moment ago: a client asks for a manifest several times in
+    /// one pull, and many clients in many.
+    fn is_new(&self, decision: &Decision) -> bool {
+        let Decision { door, client, user, image, digest, verdict, policy, answer, .. } = decision;
+        // Each connection has another port.
+        let client = client.rsplit_once(':').map_or(client.as_str(), |(address, _)| address);
+        let mut hasher = DefaultHasher::new();
+        (door, client, user, image, digest, verdict, policy, answer.word()).hash(&mut hasher);
+        let mut recent = lock(&self.recent);
+        if recent.len() >= REMEMBERED {
+            recent.clear();
+        }
+        let now = Instant::now();
+        let last = recent.entry(hasher.finish()).or_insert(now);
+        let new = *last == now || now - *last >= REPEATS;
+        if new {
+            *last = now;
+        }
+        new
     }
 
     /// Writes what waits, and no more.
