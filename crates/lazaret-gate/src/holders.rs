@@ -1,16 +1,17 @@
 //! Which manifests hold a blob: what a client may be given without the manifest being asked for again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 
 use lazaret_model::{Digest, RegistryRef};
+use lazaret_registry::Manifest;
 use lazaret_store::{Store, StoreError};
 use tokio::sync::Mutex as Turn;
 
 use crate::gate::{Gate, repository};
 use crate::judge::lock;
 
-/// Blobs of repositories that are remembered; beyond it the memory starts anew, from the store.
+/// What is remembered, a blob in a manifest each; beyond it the memory starts anew, from the store.
 const REMEMBERED: usize = 100_000;
 
 /// A manifest that holds a blob.
@@ -26,10 +27,16 @@ pub(crate) struct Holder {
 /// Repository, blob and the manifest that holds it.
 type Note = (String, Digest, Holder);
 
+/// By repository and blob, and how many in all.
+type Known = (HashMap<(String, Digest), Vec<Holder>>, usize);
+
 /// What is known of it here, and what the others with the same store are still to be told.
 #[derive(Default)]
 pub(crate) struct Holders {
-    known: Mutex<HashMap<(String, Digest), Vec<Holder>>>,
+    known: Mutex<Known>,
+    /// Manifests that were read, are of images, and whose blobs are all noted above: by repository and
+    /// type, and digest.
+    images: Mutex<HashSet<(String, Digest)>>,
     untold: Mutex<Vec<Note>>,
     telling: Turn<()>,
 }
@@ -37,20 +44,23 @@ pub(crate) struct Holders {
 impl Holders {
     /// Whether this was new.
     fn note(&self, repository: &str, blob: &Digest, holder: &Holder) -> bool {
-        let mut known = lock(&self.known);
-        if known.len() >= REMEMBERED {
+        let (known, total) = &mut *lock(&self.known);
+        if *total >= REMEMBERED {
             known.clear();
+            *total = 0;
+            lock(&self.images).clear();
         }
         let list = known.entry((repository.to_owned(), blob.clone())).or_default();
         let new = !list.contains(holder);
         if new {
             list.push(holder.clone());
+            *total += 1;
         }
         new
     }
 
     fn known(&self, repository: &str, blob: &Digest) -> Option<Vec<Holder>> {
-        lock(&self.known).get(&(repository.to_owned(), blob.clone())).cloned()
+        lock(&self.known).0.get(&(repository.to_owned(), blob.clone())).cloned()
     }
 
     /// Tells the others what they do not know yet. Where that fails it is told with the next.
@@ -73,7 +83,26 @@ impl Holders {
     }
 }
 
+/// The same bytes under another type are read again.
+fn image_key(image: &RegistryRef, document: &Manifest) -> (String, Digest) {
+    (format!("{} {}", repository(image), document.media_type), document.digest.clone())
+}
+
 impl Gate {
+    /// Whether a manifest was read before, is of an image, and has all its blobs noted.
+    pub(crate) fn is_noted_image(&self, image: &RegistryRef, document: &Manifest) -> bool {
+        lock(&self.holders.images).contains(&image_key(image, document))
+    }
+
+    /// Notes that it is.
+    pub(crate) fn note_image(&self, image: &RegistryRef, document: &Manifest) {
+        let mut images = lock(&self.holders.images);
+        if images.len() >= REMEMBERED {
+            images.clear();
+        }
+        images.insert(image_key(image, document));
+    }
+
     /// Notes that a manifest of a repository holds a blob.
     pub(crate) fn holds(&self, image: &RegistryRef, blob: &Digest, holder: Holder) {
         let repository = repository(image);

@@ -131,6 +131,10 @@ impl Gate {
         left: &mut Left,
         trace: &mut Trace,
     ) -> Result<(), Refusal> {
+        if self.is_noted_image(image, document) {
+            let judged = self.judged_until(credential, image, &document.digest, left.until).await?;
+            return self.decide(image, &judged, trace);
+        }
         one_type(document)?;
         let stated = Some(document.media_type.as_str()).filter(|stated| !stated.is_empty());
         let parsed = parse_document(&document.bytes, stated);
@@ -152,6 +156,7 @@ impl Gate {
             Document::Image(manifest) => {
                 // Before the verdict: a blob of what is refused must be known as such.
                 self.note(image, document, &manifest, true);
+                self.note_image(image, document);
                 let judged = self.judged_until(credential, image, &document.digest, left.until).await?;
                 self.decide(image, &judged, trace)
             }
