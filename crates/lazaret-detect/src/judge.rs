@@ -140,6 +140,7 @@ pub fn judge_started(
         coverage,
         layer_sizes: layers.iter().map(|l| l.facts.bytes).collect(),
         inventory,
+        sightings: Vec::new(),
         base: None,
         launch: beside.launch.cloned(),
     }))

@@ -1,6 +1,9 @@
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+use crate::Location;
 
 /// What kind of thing ties images to an actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -18,15 +21,41 @@ pub enum IndicatorKind {
     Url,
     /// An SSH public key: `type base64`, without its comment.
     SshKey,
-    /// SHA-256 of a script or executable.
-    FileHash,
-    /// A fuzzy hash (TLSH) of a file.
+    /// SHA-256 of a script.
+    ScriptHash,
+    /// SHA-256 of an ELF program or library.
+    ElfHash,
+    /// A fuzzy hash (TLSH) of a script or program: `script T1…`, `elf T1…`.
     FuzzyHash,
-    /// A user name, host name or path of the machine that built the image.
+    /// The diff id of a layer that brings more than packages.
+    Layer,
+    /// An unusual environment variable: `NAME=value`.
+    Environment,
+    /// An unusual label: `name=value`.
+    Label,
+    /// A user name, host name, path, time zone or tool version of the machine that built the image:
+    /// `user dm117`, `host build7.example`, `zone +08:00`.
     BuilderTrace,
 }
 
 impl IndicatorKind {
+    /// All of them, those that say most of an owner first.
+    pub const ALL: [Self; 13] = [
+        Self::Wallet,
+        Self::SshKey,
+        Self::PoolLogin,
+        Self::Url,
+        Self::Pool,
+        Self::Host,
+        Self::ScriptHash,
+        Self::ElfHash,
+        Self::FuzzyHash,
+        Self::Layer,
+        Self::BuilderTrace,
+        Self::Environment,
+        Self::Label,
+    ];
+
     /// The name used in reports and exports.
     pub fn name(self) -> &'static str {
         match self {
@@ -36,8 +65,12 @@ impl IndicatorKind {
             Self::Host => "host",
             Self::Url => "url",
             Self::SshKey => "ssh-key",
-            Self::FileHash => "file-hash",
+            Self::ScriptHash => "script-hash",
+            Self::ElfHash => "elf-hash",
             Self::FuzzyHash => "fuzzy-hash",
+            Self::Layer => "layer",
+            Self::Environment => "environment",
+            Self::Label => "label",
             Self::BuilderTrace => "builder-trace",
         }
     }
@@ -57,6 +90,32 @@ impl Indicator {
     pub fn new(kind: IndicatorKind, value: impl Into<String>) -> Self {
         Self { kind, value: value.into() }
     }
+}
+
+/// A word that names no kind of indicator.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{}` is no kind of indicator: choose one of {}", crate::visible(.0), IndicatorKind::ALL.map(IndicatorKind::name).join(", "))]
+pub struct UnknownIndicatorKind(String);
+
+impl FromStr for IndicatorKind {
+    type Err = UnknownIndicatorKind;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.name() == word)
+            .ok_or_else(|| UnknownIndicatorKind(word.to_owned()))
+    }
+}
+
+/// An indicator at a place in an image, whether it speaks against it or not: what the images of one
+/// maker may have in common.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Sighting {
+    /// What.
+    pub indicator: Indicator,
+    /// Where.
+    pub location: Location,
 }
 
 impl fmt::Display for Indicator {

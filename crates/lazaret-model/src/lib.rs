@@ -8,6 +8,7 @@
 mod base;
 mod behaviour;
 mod budget;
+mod campaign;
 mod config;
 mod coverage;
 mod digest;
@@ -20,6 +21,7 @@ mod image;
 mod indicator;
 mod inventory;
 mod launch;
+mod listing;
 mod location;
 mod platform;
 mod reference;
@@ -32,6 +34,10 @@ mod verdict;
 pub use base::{BuiltOn, TrustedBase};
 pub use behaviour::{Behaviour, BehaviourKind, Certainty, FileOp, Phase};
 pub use budget::{Budget, BudgetKind};
+pub use campaign::{
+    Account, Campaign, Claim, Cleanup, Conduct, Deed, DeedKind, Lead, Lure, Member, Method, Moment, Revenue,
+    Shared, Technique, Tie, TieReason,
+};
 pub use config::{Healthcheck, HistoryStep, ImageConfig};
 pub use coverage::Coverage;
 pub use digest::{Algorithm, Digest, DigestError};
@@ -41,13 +47,14 @@ pub use fact::{Fact, FactKind, LayerFacts, TextKind};
 pub use finding::{Evidence, Finding, FindingBuilder, Reach};
 pub use gap::{Gap, GapKind};
 pub use image::{Image, Layer, PinnedRef};
-pub use indicator::{Indicator, IndicatorKind};
+pub use indicator::{Indicator, IndicatorKind, Sighting, UnknownIndicatorKind};
 pub use inventory::{
     Inventory, LayerContents, NotableFile, NotedFile, NotedKind, Package, ScriptLine, System, Under,
 };
 pub use launch::{
     Hook, HookTime, HostNamespace, Launch, LaunchFile, LaunchForm, Mount, MountKind, PublishedPort,
 };
+pub use listing::{ListedTag, Listing};
 pub use location::Location;
 pub use platform::{Platform, PlatformError};
 pub use reference::{ImageRef, ReferenceError, RegistryRef};

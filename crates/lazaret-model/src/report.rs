@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Behaviour, BuiltOn, Coverage, Digest, Finding, Gap, Image, Inventory, Launch, PinnedRef, Platform,
-    RulePack, Verdict,
+    RulePack, Sighting, Verdict,
 };
 
 /// What is said of one reference that a person named: one verdict for each platform, and the
@@ -63,6 +63,9 @@ pub struct ImageReport {
     pub layer_sizes: Vec<u64>,
     /// What it holds.
     pub inventory: Inventory,
+    /// What it may have in common with others of its maker, sorted.
+    #[serde(default)]
+    pub sightings: Vec<Sighting>,
     /// The recorded base that it is built on, where there is one.
     #[serde(default)]
     pub base: Option<BuiltOn>,

@@ -20,7 +20,9 @@ const FLOORS: &[(&str, u8)] = &[
     ("lazaret-store", 2),
     ("lazaret-sandbox", 2),
     ("lazaret-lab", 2),
+    ("lazaret-trust", 2),
     ("lazaret-gate", 4),
+    ("lazaret-hunt", 4),
     ("lazaret-scan", 3),
     ("lazaret", 5),
     ("xtask", 5),
@@ -40,6 +42,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("landlock", &["lazaret-sandbox"]),
     ("clap", &["lazaret"]),
     ("maud", &["lazaret-report"]),
+    ("petgraph", &["lazaret-hunt"]),
 ];
 
 fn packages() -> Vec<Value> {

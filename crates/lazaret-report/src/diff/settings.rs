@@ -34,7 +34,10 @@ fn of(image: &ImageReport) -> BTreeMap<(&'static str, String), ()> {
     let mut out = BTreeMap::new();
     for finding in image.findings.iter().filter(|finding| finding.severity > Severity::Info) {
         for indicator in &finding.indicators {
-            if matches!(indicator.kind, IndicatorKind::FileHash | IndicatorKind::FuzzyHash) {
+            if matches!(
+                indicator.kind,
+                IndicatorKind::ScriptHash | IndicatorKind::ElfHash | IndicatorKind::FuzzyHash
+            ) {
                 continue;
             }
             let value = match indicator.kind {

@@ -277,6 +277,7 @@ pub fn malicious() -> Report {
         coverage: coverage(),
         layer_sizes: vec![80_400_000, 231_000_000, 84_000_000, 6_700_000, 2_048],
         inventory: Default::default(),
+        sightings: Vec::new(),
         base: None,
         launch: None,
     };
@@ -295,6 +296,7 @@ pub fn malicious() -> Report {
         coverage: coverage(),
         layer_sizes: vec![80_400_000, 229_000_000, 84_000_000, 0, 2_048],
         inventory: Default::default(),
+        sightings: Vec::new(),
         base: None,
         launch: None,
     };
@@ -341,6 +343,7 @@ pub fn clean() -> Report {
         coverage: Coverage { layers_remembered: 0, ..coverage() },
         layer_sizes: vec![80_400_000, 231_000_000, 84_000_000, 6_700_000, 2_048],
         inventory: Default::default(),
+        sightings: Vec::new(),
         base: None,
         launch: None,
     };
@@ -394,6 +397,7 @@ pub fn inconclusive() -> Report {
         },
         layer_sizes: vec![80_400_000, 231_000_000, 84_000_000, 1_204_224, 0],
         inventory: Default::default(),
+        sightings: Vec::new(),
         base: None,
         launch: None,
     };

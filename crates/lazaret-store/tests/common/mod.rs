@@ -232,6 +232,7 @@ pub fn report(repository: &str, tag: &str, number: u32, outcome: Outcome) -> Rep
             coverage: Coverage::default(),
             layer_sizes: vec![300, 400],
             inventory: Default::default(),
+            sightings: Vec::new(),
             base: None,
             launch: None,
         }],

@@ -1,0 +1,1 @@
+//! Campaigns: judging many images, and tying them to those who made them.
