@@ -8,6 +8,10 @@ use crate::Digest;
 pub struct Listing {
     /// As [`crate::PinnedRef::repository`] has it: `docker.io/somebody/mysql`, or where it lies on disk.
     pub repository: String,
+    /// What it is called where it was published, with its tag, where that is not `repository`: the name
+    /// of an image that lies on disk now. `docker.io/somebody/mysql:5.7`.
+    #[serde(default)]
+    pub name: Option<String>,
     /// Who published it, with the registry: `docker.io/somebody`. None where nobody says.
     pub account: Option<String>,
     /// The description that its page shows, short and long.

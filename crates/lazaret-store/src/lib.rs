@@ -7,6 +7,8 @@
 //! * **Reports**, under the digest that was judged and everything that the judgement depended on.
 //! * **Bases** that a person trusts, with the chains of their layers.
 //! * **Images** seen, and the **indicators** that tie them to others.
+//! * **Listings** of repositories as sites show them, what their **tags** stood for, and **hunts** with
+//!   how far they came.
 //! * What the gate and its workers share: **leases**, **decisions**, **holders** of blobs, the
 //!   **queue** of work and **secrets**.
 //!
@@ -30,10 +32,12 @@ mod decisions;
 mod engine;
 mod error;
 mod holders;
+mod hunts;
 mod images;
 mod indicators;
 mod layers;
 mod leases;
+mod listings;
 mod place;
 mod postgres;
 mod queue;
@@ -42,12 +46,16 @@ mod schema;
 mod secrets;
 mod sqlite;
 mod store;
+mod tags;
 
 pub use decisions::{Answer, Decision, DecisionFilter, UnknownAnswer};
 pub use error::StoreError;
 pub use holders::Holder;
+pub use hunts::{Hunt, HuntItem, HuntState, ItemState};
 pub use images::{ImageFilter, ImageRow};
 pub use indicators::Sighting;
 pub use layers::LayerRecord;
+pub use listings::ListingRow;
 pub use queue::{Job, JobRow, JobState, Queue};
 pub use store::{Store, StoreOptions};
+pub use tags::TagRow;

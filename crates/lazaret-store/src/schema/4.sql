@@ -15,11 +15,14 @@ CREATE TABLE image_layers (
 ) WITHOUT ROWID;
 CREATE INDEX image_layers_by_diff_id ON image_layers (diff_id);
 
--- What a registry's site says of a repository; `body` is all of it, the columns are for asking.
+-- What a registry's site says of a repository; `body` is all of it, the columns are for asking. A
+-- repository without an image may be a lure: `verdict` and `why` are empty where it is none.
 CREATE TABLE listings (
     repository TEXT NOT NULL PRIMARY KEY,
     account TEXT NOT NULL,
     has_image INTEGER NOT NULL,
+    verdict TEXT NOT NULL,
+    why TEXT NOT NULL,
     body BLOB NOT NULL,
     seen INTEGER NOT NULL
 );
@@ -46,12 +49,14 @@ CREATE TABLE hunts (
     changed INTEGER NOT NULL
 );
 
--- What it found there, and what became of it.
+-- What it found there, and what became of it: `pending`, `queued`, a verdict, `failed` or `gone`.
+-- `subject` is the job that a fleet was given for it.
 CREATE TABLE hunt_items (
     hunt INTEGER NOT NULL REFERENCES hunts (id) ON DELETE CASCADE,
     reference TEXT NOT NULL,
     digest TEXT NOT NULL,
     judges TEXT NOT NULL,
+    subject TEXT NOT NULL,
     state TEXT NOT NULL,
     attempts INTEGER NOT NULL,
     note TEXT NOT NULL,
