@@ -29,6 +29,8 @@ pub enum Set {
     Catalogue,
     /// What could be mistaken for one of them.
     NearMiss,
+    /// The images of three further actors, each with several accounts, who share some of their tools.
+    Actors,
 }
 
 impl Label {
@@ -49,6 +51,7 @@ impl Set {
             Self::Lineup => "lineup",
             Self::Catalogue => "catalogue",
             Self::NearMiss => "near-miss",
+            Self::Actors => "actors",
         }
     }
 }
@@ -78,6 +81,8 @@ pub struct Case {
     pub technique: String,
     /// Why it is labelled so.
     pub note: String,
+    /// Who made it, where that is another than its account; see [`Case::actor`].
+    actor: String,
     /// Account on the registry.
     pub account: String,
     /// Repository below the account.
@@ -114,6 +119,11 @@ impl Case {
         format!("{}/{}", self.set, self.name)
     }
 
+    /// Who made it: one actor may have several accounts.
+    pub fn actor(&self) -> &str {
+        if self.actor.is_empty() { &self.account } else { &self.actor }
+    }
+
     /// The platforms of its images, with commas between them.
     pub fn platform(&self) -> String {
         let names: Vec<String> = self.images.iter().map(|image| image.platform.to_string()).collect();
@@ -138,7 +148,7 @@ const GUILTY_LAUNCH: &str = "56";
 /// Every case, ordered by set and name.
 pub fn cases() -> Result<Vec<Case>, CaseError> {
     let mut all = Vec::new();
-    for set in [Set::Lineup, Set::Catalogue, Set::NearMiss] {
+    for set in [Set::Lineup, Set::Catalogue, Set::NearMiss, Set::Actors] {
         let mut files: Vec<&File<'_>> =
             RECIPES.get_dir(set.word()).into_iter().flat_map(|d| d.files()).collect();
         files.sort_by_key(|file| file.path());
@@ -220,6 +230,7 @@ impl Case {
             label: Label::Malicious,
             technique: String::new(),
             note: String::new(),
+            actor: String::new(),
             account: String::new(),
             repository: String::new(),
             tag: "latest".to_owned(),
@@ -257,6 +268,7 @@ impl Case {
                 }
                 "technique" => &mut self.technique,
                 "note" => &mut self.note,
+                "actor" => &mut self.actor,
                 "account" => &mut self.account,
                 "repository" => &mut self.repository,
                 "tag" => &mut self.tag,

@@ -1,11 +1,11 @@
 //! The lab: inert images that have the look of malicious ones, and honest images that could be
 //! mistaken for them. They are the test corpus, the demonstration and the heart of the self-test.
 //!
-//! Each case is one text in `recipes/{lineup,catalogue,near-miss}`; adding a file adds a case.
+//! Each case is one text in `recipes/{lineup,catalogue,near-miss,actors}`; adding a file adds a case.
 //! A file is a recipe (see [`lazaret_recipe`]) with these additions:
 //!
 //! - Header lines `#! key: value`: `label` (`malicious`, `dual-use`, `benign`), `technique` (the
-//!   row of the catalogue), `account`, `repository`, `tag`, `description`, `created`, `updated`,
+//!   row of the catalogue), `actor` (who made it, where the account does not say), `account`, `repository`, `tag`, `description`, `created`, `updated`,
 //!   `pulls`, `note`, `compression` (`gzip`, `zstd`, `none`).
 //! - `INCLUDE name` puts the text of `recipes/base/name.recipe` in its place, as far indented as
 //!   the line itself.

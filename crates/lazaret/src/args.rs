@@ -780,7 +780,7 @@ pub enum RulesCommand {
 /// `lazaret selftest`.
 #[derive(Debug, Args)]
 pub struct SelftestArgs {
-    /// Which inert images: lineup, catalogue, near-miss, or all.
+    /// Which inert images: lineup, catalogue, near-miss, actors, or all.
     #[arg(default_value = "lineup")]
     pub set: String,
     /// Do not confine the worker.

@@ -74,8 +74,9 @@ fn chosen(set: &str) -> Result<Vec<Case>> {
         "lineup" => Some(Set::Lineup),
         "catalogue" => Some(Set::Catalogue),
         "near-miss" => Some(Set::NearMiss),
+        "actors" => Some(Set::Actors),
         "all" => None,
-        other => bail!("the lab has no set `{other}`: lineup, catalogue, near-miss or all"),
+        other => bail!("the lab has no set `{other}`: lineup, catalogue, near-miss, actors or all"),
     };
     let mut cases = cases()?;
     cases.retain(|case| set.is_none_or(|set| case.set == set) && !case.images.is_empty());
