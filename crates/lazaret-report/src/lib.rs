@@ -5,6 +5,7 @@
 //! control and bidirectional characters everywhere, HTML, XML and Markdown escaping on top), and
 //! none writes a link that leads to an address found in an image.
 
+mod campaign;
 mod chain;
 mod diff;
 mod explain;
@@ -30,6 +31,7 @@ use std::str::FromStr;
 
 use lazaret_model::Report;
 
+pub use campaign::{CampaignFormat, UnknownCampaignFormatError, render_campaign};
 pub use diff::{
     Area, Change, ChangeOutcome, Comparison, DiffFormat, Difference, UnknownDiffFormatError, compare,
     write_difference,

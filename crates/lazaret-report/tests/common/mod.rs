@@ -1,6 +1,8 @@
 //! Reports made in code, with text that tries everything a hostile image could.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub mod campaigns;
+
 use lazaret_model::*;
 
 /// Acts on a terminal, turns a line around, breaks out of HTML, XML, Markdown and a table, makes

@@ -1,0 +1,86 @@
+//! Campaigns: what one actor's images have in common, told to whoever must act.
+//!
+//! Every form is a pure function of the campaign: no clock, no network, everything in a fixed
+//! order. Names, pages, evidence and indicators are the actor's own text, so each form neutralises
+//! control and bidirectional characters and escapes what its readers would act on.
+
+mod json;
+mod members;
+mod techniques;
+mod text;
+
+use std::fmt;
+use std::io::{self, Write};
+use std::str::FromStr;
+
+use lazaret_model::{Campaign, visible};
+
+use crate::Options;
+
+/// A form that a campaign can be written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CampaignFormat {
+    /// The story for a person at a terminal.
+    Text,
+    /// One JSON document, `docs/schema/campaign-v1.schema.json`.
+    Json,
+}
+
+/// A word that names no form of a campaign.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{}` is no form of a campaign: choose one of {}", visible(.0), CampaignFormat::ALL.map(CampaignFormat::word).join(", "))]
+pub struct UnknownCampaignFormatError(String);
+
+impl CampaignFormat {
+    /// Every form, in the order in which help lists them.
+    pub const ALL: [Self; 2] = [Self::Text, Self::Json];
+
+    /// The word for flags and documentation.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
+}
+
+impl fmt::Display for CampaignFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl FromStr for CampaignFormat {
+    type Err = UnknownCampaignFormatError;
+
+    /// Takes [`CampaignFormat::word`] and common other names of the same thing.
+    fn from_str(text: &str) -> Result<Self, UnknownCampaignFormatError> {
+        let word = match text {
+            "terminal" | "plain" => "text",
+            "md" => "markdown",
+            "stix2" | "stix2.1" => "stix",
+            other => other,
+        };
+        Self::ALL
+            .into_iter()
+            .find(|format| format.word() == word)
+            .ok_or_else(|| UnknownCampaignFormatError(text.to_owned()))
+    }
+}
+
+/// Writes `campaign` in `format`. Of the options, colour and width concern the text form only.
+///
+/// # Errors
+/// Only those of `out`.
+pub fn render_campaign(
+    campaign: &Campaign,
+    format: CampaignFormat,
+    options: &Options,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let text = match format {
+        CampaignFormat::Text => text::render(campaign, options),
+        CampaignFormat::Json => json::render(campaign, options),
+    };
+    out.write_all(text.as_bytes())
+}
