@@ -6,6 +6,7 @@
 //! * **Contents**, small files that later stages read again, under their hash and within a budget.
 //! * **Reports**, under the digest that was judged and everything that the judgement depended on.
 //! * **Bases** that a person trusts, with the chains of their layers.
+//! * **Feeds**: signed packs of indicators, the newest of each name.
 //! * **Images** seen, and the **indicators** that tie them to others.
 //! * **Listings** of repositories as sites show them, what their **tags** stood for, and **hunts** with
 //!   how far they came.
@@ -31,6 +32,7 @@ mod contents;
 mod decisions;
 mod engine;
 mod error;
+mod feeds;
 mod holders;
 mod hunts;
 mod images;
@@ -50,6 +52,7 @@ mod tags;
 
 pub use decisions::{Answer, Decision, DecisionFilter, UnknownAnswer};
 pub use error::StoreError;
+pub use feeds::{FeedRow, Installed};
 pub use holders::Holder;
 pub use hunts::{Hunt, HuntItem, HuntState, ItemState};
 pub use images::{ImageFilter, ImageRow};

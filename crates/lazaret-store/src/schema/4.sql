@@ -90,12 +90,15 @@ CREATE TABLE refutations (
     PRIMARY KEY (kind, a, b)
 );
 
--- Signed packs of indicators: the newest of each name, which no older one replaces.
+-- Signed packs of indicators: the newest of each name, which no older one replaces. Of one that was
+-- removed the version and its digest stay, so that an older one cannot come back.
 CREATE TABLE feeds (
     name TEXT NOT NULL PRIMARY KEY,
     version INTEGER NOT NULL,
+    digest TEXT NOT NULL,
     signer TEXT NOT NULL,
     expires INTEGER NOT NULL,
     body BLOB NOT NULL,
-    installed INTEGER NOT NULL
+    installed INTEGER NOT NULL,
+    removed INTEGER NOT NULL
 );
