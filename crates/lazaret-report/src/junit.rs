@@ -145,7 +145,7 @@ fn suite(out: &mut String, all: &mut Totals, report: &Report, image: &ImageRepor
 
 /// Text for an attribute or an element. What acts is an escape already, which also covers the
 /// control characters that XML 1.0 cannot hold at all; U+FFFE and U+FFFF are the rest.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     for c in visible(text).chars() {
         match c {

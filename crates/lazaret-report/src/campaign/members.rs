@@ -168,6 +168,11 @@ pub fn platforms(member: &Member) -> String {
     }
 }
 
+/// A weight with one decimal; a dash for what is no number.
+pub fn bits(value: f64) -> String {
+    if value.is_finite() { format!("{value:.1}") } else { "-".to_owned() }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

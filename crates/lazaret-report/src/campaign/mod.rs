@@ -4,8 +4,16 @@
 //! order. Names, pages, evidence and indicators are the actor's own text, so each form neutralises
 //! control and bidirectional characters and escapes what its readers would act on.
 
+mod abuse;
+mod csv;
+mod defang;
+mod graphml;
 mod json;
+mod markdown;
 mod members;
+mod misp;
+mod shape;
+mod stix;
 mod techniques;
 mod text;
 
@@ -24,6 +32,18 @@ pub enum CampaignFormat {
     Text,
     /// One JSON document, `docs/schema/campaign-v1.schema.json`.
     Json,
+    /// The story for an issue or a wiki.
+    Markdown,
+    /// A STIX 2.1 bundle.
+    Stix,
+    /// A MISP event.
+    Misp,
+    /// The graph of images, accounts and indicators.
+    GraphMl,
+    /// A table of indicators.
+    Csv,
+    /// A mail to the abuse desk of a registry, addresses taken apart.
+    Abuse,
 }
 
 /// A word that names no form of a campaign.
@@ -33,13 +53,28 @@ pub struct UnknownCampaignFormatError(String);
 
 impl CampaignFormat {
     /// Every form, in the order in which help lists them.
-    pub const ALL: [Self; 2] = [Self::Text, Self::Json];
+    pub const ALL: [Self; 8] = [
+        Self::Text,
+        Self::Json,
+        Self::Markdown,
+        Self::Stix,
+        Self::Misp,
+        Self::GraphMl,
+        Self::Csv,
+        Self::Abuse,
+    ];
 
     /// The word for flags and documentation.
     pub fn word(self) -> &'static str {
         match self {
             Self::Text => "text",
             Self::Json => "json",
+            Self::Markdown => "markdown",
+            Self::Stix => "stix",
+            Self::Misp => "misp",
+            Self::GraphMl => "graphml",
+            Self::Csv => "csv",
+            Self::Abuse => "abuse",
         }
     }
 }
@@ -81,6 +116,12 @@ pub fn render_campaign(
     let text = match format {
         CampaignFormat::Text => text::render(campaign, options),
         CampaignFormat::Json => json::render(campaign, options),
+        CampaignFormat::Markdown => markdown::render(campaign, options),
+        CampaignFormat::Stix => stix::render(campaign),
+        CampaignFormat::Misp => misp::render(campaign),
+        CampaignFormat::GraphMl => graphml::render(campaign),
+        CampaignFormat::Csv => csv::render(campaign),
+        CampaignFormat::Abuse => abuse::render(campaign, options),
     };
     out.write_all(text.as_bytes())
 }

@@ -221,7 +221,7 @@ impl Page<'_> {
         let members = campaign.members.len();
         let shown = if self.all() { campaign.shared.len() } else { MOST_SHARED };
         for shared in campaign.shared.iter().take(shown) {
-            let weight = format!("{:.1} bits", shared.bits);
+            let weight = format!("{} bits", members::bits(shared.bits));
             let what = format!("{} {}", shared.indicator.kind.name(), value(&shared.indicator.value));
             self.labelled(2, &weight, LABEL, &what);
             let mut why = format!("{} of {}", shared.members.len(), words::count(members as u64, "image"));
@@ -244,11 +244,11 @@ impl Page<'_> {
                 let reasons: Vec<String> = tie
                     .reasons
                     .iter()
-                    .map(|reason| format!("{} ({:.1})", one_line(&reason.what, 200), reason.bits))
+                    .map(|reason| format!("{} ({})", one_line(&reason.what, 200), members::bits(reason.bits)))
                     .collect();
                 let pair = format!("{} and {}", self.names.short(tie.a), self.names.short(tie.b));
                 let text = format!("{pair}: {}", reasons.join(", "));
-                self.labelled(2, &format!("{:.1} bits", tie.bits), LABEL, &text);
+                self.labelled(2, &format!("{} bits", members::bits(tie.bits)), LABEL, &text);
             }
         }
     }
@@ -352,9 +352,9 @@ impl Page<'_> {
         let method = &campaign.method;
         self.heading("Method");
         let text = format!(
-            "{}; tied from {:.1} bits on; {} seen, {} of them convicted, {}.",
+            "{}; tied from {} bits on; {} seen, {} of them convicted, {}.",
             value(&method.name),
-            method.threshold,
+            members::bits(method.threshold),
             words::count(method.images_seen, "image"),
             words::grouped(method.convicted),
             words::count(method.publishers_seen, "publisher"),
