@@ -1,1 +1,3 @@
 //! Campaigns: judging many images, and tying them to those who made them.
+
+pub mod hunt;

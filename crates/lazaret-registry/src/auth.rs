@@ -91,6 +91,10 @@ pub(crate) fn token_server(
 
 /// What to ask the token server for: what the registry says, as long as that is only to read.
 pub(crate) fn scope(asked: Option<&str>, repository: &str) -> String {
+    if repository.is_empty() {
+        // distribution, "Token Scope Documentation": the list of repositories.
+        return "registry:catalog:*".to_owned();
+    }
     match asked {
         Some(scope)
             if scope.starts_with("repository:") && scope.ends_with(":pull") && !scope.contains(' ') =>

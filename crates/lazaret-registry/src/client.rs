@@ -54,13 +54,14 @@ impl std::fmt::Debug for Client {
 pub(crate) struct Target {
     /// The registry as it was typed; credentials belong to this name.
     pub(crate) registry: String,
+    /// Empty where the registry itself is asked.
     pub(crate) repository: String,
-    base: Url,
+    pub(crate) base: Url,
 }
 
 /// A request within a repository.
 pub(crate) struct Ask<'a> {
-    /// What follows `/v2/REPOSITORY/`.
+    /// What follows `/v2/REPOSITORY/`, or `/v2/` where there is no repository.
     pub(crate) path: String,
     /// The `Accept` header, if one is sent.
     pub(crate) accept: Option<&'static str>,
@@ -207,10 +208,14 @@ impl Client {
     fn address(&self, target: &Target, path: &str) -> Result<Url, RegistryError> {
         let mut url = target.base.clone();
         let (path, query) = path.split_once('?').map_or((path, None), |(p, q)| (p, Some(q)));
-        url.set_path(&format!("/v2/{}/{path}", target.repository));
+        let full = match target.repository.as_str() {
+            "" => format!("/v2/{path}"),
+            repository => format!("/v2/{repository}/{path}"),
+        };
+        url.set_path(&full);
         url.set_query(query);
         // A repository is checked where it is parsed; this holds for one that was built by hand.
-        if url.path() != format!("/v2/{}/{path}", target.repository) {
+        if url.path() != full {
             let reason = "its repository has characters that no repository has".to_owned();
             return Err(RegistryError::BadName { name: target.repository.clone(), reason });
         }
@@ -259,6 +264,11 @@ impl Client {
         })
     }
 
+    /// What a site beside the registry answers; no redirect is followed.
+    pub(crate) async fn get_from(&self, url: &Url, headers: HeaderMap) -> Result<Response, RegistryError> {
+        self.send(Method::GET, url, headers, None).await
+    }
+
     /// One request at one address, repeated while what goes wrong may pass.
     async fn send(
         &self,
@@ -274,6 +284,9 @@ impl Client {
         let mut tries = 0;
         loop {
             tries += 1;
+            if let Some(pace) = &options.pace {
+                pace.turn(&host).await;
+            }
             let mut request = Request::new(method.clone(), url.clone());
             *request.headers_mut() = headers.clone();
             *request.body_mut() = body.map(|text| text.to_owned().into());
@@ -295,6 +308,9 @@ impl Client {
                             wait,
                             retry_after: asked,
                         });
+                    }
+                    if let (Some(pace), Some(asked)) = (&options.pace, asked) {
+                        pace.hold(&host, asked);
                     }
                     asked.unwrap_or_else(|| options.retry.wait(tries))
                 }

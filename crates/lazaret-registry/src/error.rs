@@ -86,6 +86,36 @@ pub enum RegistryError {
         /// What the registry says, with leading punctuation, or nothing.
         detail: String,
     },
+    /// The registry does not tell what repositories it has.
+    #[error(
+        "{host} does not list its repositories (it answered {status}), as docker.io, ghcr.io and others do not; name the repositories, or an account where it has such"
+    )]
+    NoCatalogue {
+        /// Host and port.
+        host: String,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The registry tells others what repositories it has.
+    #[error(
+        "{host} lists its repositories only to whom it allows that{detail}; log in (`docker login {host}`), or name the repositories"
+    )]
+    CatalogueRefused {
+        /// Host and port.
+        host: String,
+        /// What the registry says, with leading punctuation, or nothing.
+        detail: String,
+    },
+    /// A list whose pages lead nowhere.
+    #[error("{what} of {host} was not read to its end: {reason}; what it listed until then counts")]
+    Paging {
+        /// Host and port.
+        host: String,
+        /// What was listed.
+        what: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The registry has no such repository.
     #[error("{host} has no repository `{repository}`; check the name")]
     NoSuchRepository {

@@ -101,6 +101,26 @@ impl Client {
         Ok(Manifest { digest, media_type, bytes })
     }
 
+    /// The digest that a reference stands for now. Nothing but headers is sent, so that a registry which
+    /// counts pulls counts none. None where the registry does not say it that way.
+    ///
+    /// # Errors
+    /// As for a manifest, but for what the registry says of a reference that it does not have: None.
+    pub async fn stands_for(&self, reference: &RegistryRef) -> Result<Option<Digest>, RegistryError> {
+        let target = self.target(&reference.registry, &reference.repository).await?;
+        let ask = Ask {
+            path: format!("manifests/{}", reference.manifest_reference()),
+            accept: Some(MANIFEST_TYPES),
+            from: 0,
+            what: "a manifest",
+            presence: true,
+        };
+        let response = self.ask(&target, &ask).await?;
+        let announced = response.headers().get("docker-content-digest");
+        let digest = announced.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        Ok(digest.filter(|_| response.status() == 200))
+    }
+
     /// Reads a list that a repository gives: its tags, what refers to a manifest.
     ///
     /// # Errors

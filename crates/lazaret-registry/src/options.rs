@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::Environment;
+use crate::{Environment, Pace};
 
 /// How to talk to registries.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub struct ClientOptions {
     pub environment: Environment,
     /// How failed requests are repeated.
     pub retry: RetryPolicy,
+    /// How fast a host may be asked; as fast as it answers where None.
+    pub pace: Option<Pace>,
     /// Longest wait for a connection, the TLS handshake included.
     pub connect_timeout: Duration,
     /// Longest wait for the next bytes. There is no limit on a whole download.
@@ -95,6 +97,7 @@ impl Default for ClientOptions {
             credential_files: CredentialFiles::default(),
             environment: Environment::of_process(),
             retry: RetryPolicy::default(),
+            pace: None,
             connect_timeout: Duration::from_secs(15),
             stall_timeout: Duration::from_secs(60),
         }

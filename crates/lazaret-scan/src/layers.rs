@@ -1,11 +1,13 @@
 //! The layers of one image: from the store where they are known, by the worker where not.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use futures_util::stream::{self, StreamExt};
-use lazaret_model::{Budget, ContentId, EntryPath, Fact, Gap, GapKind, Image, Layer, LayerFacts, Location};
+use lazaret_model::{
+    Budget, ContentId, Digest, EntryPath, Fact, Gap, GapKind, Image, Layer, LayerFacts, Location,
+};
 use lazaret_store::{LayerRecord, Store};
 use tokio::task::JoinHandle;
 
@@ -16,6 +18,25 @@ use crate::{Listener, Progress, ScanError};
 
 /// A content and its key.
 type Content = (ContentId, Arc<[u8]>);
+
+/// One at a time reads a layer, among the images that are judged at once: the others then find it in
+/// the store.
+#[derive(Default)]
+pub(crate) struct LayerTurns {
+    taken: Mutex<HashMap<Digest, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+impl LayerTurns {
+    async fn take(&self, layer: &Digest) -> tokio::sync::OwnedMutexGuard<()> {
+        let turn = {
+            let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+            // Those that nobody has or waits for.
+            taken.retain(|_, turn| Arc::strong_count(turn) > 1);
+            Arc::clone(taken.entry(layer.clone()).or_default())
+        };
+        turn.lock_owned().await
+    }
+}
 
 /// What is needed to read layers.
 pub(crate) struct Layers<'a> {
@@ -28,6 +49,8 @@ pub(crate) struct Layers<'a> {
     pub deadline: Instant,
     pub at_once: usize,
     pub listener: &'a Listener,
+    /// Who reads which layer now, among all images.
+    pub turns: &'a LayerTurns,
     /// Whether a worker died on this image: layers are read one after the other, and nothing
     /// that was learned stays with a worker alone.
     pub careful: bool,
@@ -116,6 +139,12 @@ impl Layers<'_> {
     }
 
     async fn one(&self, layer: &Layer) -> Result<(Known, Vec<Content>), ScanError> {
+        // Where another image has the same layer and reads it, what it learns is waited for. Whoever
+        // has a turn waits for no other, so that nobody waits for ever.
+        let _turn = match self.store {
+            Some(_) => Some(self.turns.take(&layer.digest).await),
+            None => None,
+        };
         let mut facts = None;
         if let (Some(store), Some(diff_id)) = (self.store, &layer.diff_id) {
             facts = store.facts(diff_id, &self.facts_key(layer)).await?;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use lazaret_detect::RulesVersion;
 use lazaret_launch::Plan;
 use lazaret_model::{
-    Budget, FACTS_VERSION, ImageRef, ImageReport, Launch, PinnedRef, Platform, Report, Timing, TrustedBase,
+    Budget, FACTS_VERSION, ImageRef, ImageReport, Launch, Platform, Report, Timing, TrustedBase,
 };
 use lazaret_oci::{Resolved, ResolvedImage};
 use lazaret_registry::{Client, ClientOptions};
@@ -14,7 +14,7 @@ use lazaret_store::Store;
 use tokio::sync::mpsc;
 
 use crate::conclude::worst;
-use crate::layers::{Layers, ReadLayers};
+use crate::layers::{LayerTurns, Layers, ReadLayers};
 use crate::source::{Asker, Source};
 use crate::worker::{JudgeAnswer, WorkerConfig, WorkerPlace, Workers};
 use crate::{Listener, Progress, ScanError};
@@ -47,6 +47,7 @@ pub struct Scanner {
     client: Client,
     store: Option<Store>,
     workers: Workers,
+    turns: LayerTurns,
     rules: RulesVersion,
     analyzers: String,
     judges: String,
@@ -81,6 +82,7 @@ impl Scanner {
             client,
             store,
             workers,
+            turns: LayerTurns::default(),
             judges: judges(&analyzers, &rules),
             rules,
             analyzers,
@@ -182,6 +184,25 @@ impl Scanner {
         Ok(())
     }
 
+    /// Keeps a worker for each image that is judged at once, for whoever judges many without a pause.
+    pub fn keep_workers(&self) {
+        self.workers.keep(self.settings.at_once);
+    }
+
+    /// The client with which registries are asked.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// A name of everything that a verdict depends on besides the image, its name, and what the store
+    /// has seen of the base that it names.
+    ///
+    /// # Errors
+    /// A store that cannot be read.
+    pub async fn standing(&self) -> Result<String, ScanError> {
+        Ok(self.judge_key("", None, &self.bases().await?, &[]))
+    }
+
     /// Versions of all that judges: another text means that verdicts may differ.
     pub fn judges(&self) -> &str {
         &self.judges
@@ -231,7 +252,7 @@ impl Scanner {
         };
         let bases = self.bases().await?;
         let seen = self.seen_bases(&images).await?;
-        let key = self.judge_key(&pinned, &bases, &seen);
+        let key = self.judge_key(&pinned.repository, pinned.tag.as_deref(), &bases, &seen);
         let store = self.store.as_ref().filter(|_| launch.is_none());
         if let Some(store) = store
             && let Some(mut report) = store.report(&pinned.digest, &key).await?
@@ -307,6 +328,7 @@ impl Scanner {
             deadline,
             at_once: self.settings.worker.jobs,
             listener: &self.listener,
+            turns: &self.turns,
             careful: false,
         };
         let mut read = layers.read(&image, known).await?;
@@ -346,15 +368,21 @@ impl Scanner {
     }
 
     /// Names everything that a verdict depends on besides the bytes of the image.
-    fn judge_key(&self, pinned: &PinnedRef, bases: &[TrustedBase], seen: &[TrustedBase]) -> String {
+    fn judge_key(
+        &self,
+        repository: &str,
+        tag: Option<&str>,
+        bases: &[TrustedBase],
+        seen: &[TrustedBase],
+    ) -> String {
         let mut hasher = blake3::Hasher::new();
         let budget = &self.settings.budget;
         for part in [
             self.analyzers.as_str(),
             &self.rules.all,
             lazaret_detect::CODE_VERSION,
-            &pinned.repository,
-            pinned.tag.as_deref().unwrap_or_default(),
+            repository,
+            tag.unwrap_or_default(),
             &format!("{budget:?} {:?}", self.settings.platforms),
             &format!("{bases:?}"),
             // When it was seen changes nothing.

@@ -68,6 +68,8 @@ pub struct HuntItem {
     pub state: ItemState,
     /// Why: of the verdict, or of the failure.
     pub note: String,
+    /// When that was noted, milliseconds since 1970. Set by the store.
+    pub changed: i64,
 }
 
 impl HuntState {
@@ -151,6 +153,20 @@ impl Store {
             .map(drop)
     }
 
+    /// Begins a new round of a hunt: what was judged before it is looked at again.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be written.
+    pub async fn restart_hunt(&self, id: i64) -> Result<(), StoreError> {
+        sql("UPDATE hunts SET state = 'listing', cursor = '', note = '', started = @now, changed = @now \
+             WHERE id = $1")
+        .bind(id)
+        .run(&mut self.session().await?)
+        .await
+        .map(drop)
+    }
+
     /// Notes where a hunt stands.
     ///
     /// # Errors
@@ -230,7 +246,7 @@ impl Store {
     ///
     /// If the store cannot be read.
     pub async fn hunt_items(&self, id: i64) -> Result<Vec<HuntItem>, StoreError> {
-        let rows = sql("SELECT reference, digest, judges, subject, state, note FROM hunt_items \
+        let rows = sql("SELECT reference, digest, judges, subject, state, note, changed FROM hunt_items \
              WHERE hunt = $1 ORDER BY reference")
         .bind(id)
         .rows(&mut self.session().await?)
@@ -279,5 +295,6 @@ fn item_row(row: &Row) -> Result<HuntItem, StoreError> {
         state: ItemState::of_word(&word)
             .ok_or_else(|| row.damaged("an image of a hunt is in a state that is none"))?,
         note: row.get(5)?,
+        changed: row.get(6)?,
     })
 }

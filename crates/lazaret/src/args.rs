@@ -1,4 +1,5 @@
 mod doors;
+mod hunt;
 mod worker;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ pub use doors::{
     AdmissionArgs, DockerAuthzArgs, DockerCli, DockerCliCommand, DoorArgs, ImageVerifierArgs,
     ImageVerifierConfig,
 };
+pub use hunt::HuntArgs;
 pub use worker::{WorkerAddArgs, WorkerArgs, WorkerCommand, WorkerListArgs, WorkerServeArgs};
 
 /// The quarantine station for container images: says what an image will do before it runs, and
@@ -44,6 +46,12 @@ pub enum Command {
     /// Stand before registries: a registry that judges each image as it passes it on, and lets
     /// none in that the policy refuses.
     Gate(Box<GateArgs>),
+    /// Judge many: a registry, an account, a list, a folder; what was judged before and did not change
+    /// is not read again, and a hunt that broke off goes on where it was.
+    ///
+    /// Exit codes: 0 all of it judged, 1 a verdict is at or over --fail-on, 2 something could not be
+    /// judged or the hunt pauses, 3 something was not read whole.
+    Hunt(Box<HuntArgs>),
     /// Judge the images of a queue that many machines may share, until told to stop.
     Worker(Box<WorkerArgs>),
     /// Check a policy of the gate, or explain what it decides about an image.

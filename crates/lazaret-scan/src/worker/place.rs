@@ -13,8 +13,14 @@ pub(crate) struct Workers {
     config: WorkerConfig,
     progress: mpsc::UnboundedSender<u64>,
     turns: Semaphore,
-    /// One worker is kept for the next image; those besides end, and their memory with them.
-    idle: Lock<Option<WorkerPlace>>,
+    idle: Lock<Idle>,
+}
+
+/// The workers that wait for the next image.
+struct Idle {
+    places: Vec<WorkerPlace>,
+    /// How many are kept; those besides end, and their memory with them.
+    kept: usize,
 }
 
 impl Workers {
@@ -25,7 +31,14 @@ impl Workers {
         at_once: usize,
         progress: mpsc::UnboundedSender<u64>,
     ) -> Self {
-        Self { program, config, progress, turns: Semaphore::new(at_once.max(1)), idle: Lock::default() }
+        let idle = Lock::new(Idle { places: Vec::new(), kept: 1 });
+        Self { program, config, progress, turns: Semaphore::new(at_once.max(1)), idle }
+    }
+
+    /// Keeps as many workers for the next images as images are judged at once, for whoever judges many
+    /// without a pause.
+    pub(crate) fn keep(&self, workers: usize) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).kept = workers.max(1);
     }
 
     /// A place for one image, waited for. It is given back when it is dropped.
@@ -34,7 +47,7 @@ impl Workers {
     /// Never while the scanner lives.
     pub(crate) async fn take(&self) -> Result<Lease<'_>, WorkerError> {
         let turn = self.turns.acquire().await.map_err(|e| WorkerError::Start(e.to_string()))?;
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).places.pop();
         let place = idle.unwrap_or_else(|| WorkerPlace {
             program: self.program.clone(),
             config: self.config.clone(),
@@ -48,7 +61,7 @@ impl Workers {
 /// A place that belongs to one image for a while.
 pub(crate) struct Lease<'a> {
     place: Option<WorkerPlace>,
-    idle: &'a Lock<Option<WorkerPlace>>,
+    idle: &'a Lock<Idle>,
     _turn: SemaphorePermit<'a>,
 }
 
@@ -68,8 +81,8 @@ impl Drop for Lease<'_> {
             worker.forget();
         }
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.is_none() {
-            *idle = Some(place);
+        if idle.places.len() < idle.kept {
+            idle.places.push(place);
         }
     }
 }

@@ -4,6 +4,7 @@ mod completion;
 mod diff;
 mod explain;
 mod gate;
+mod hunt;
 mod images;
 mod policy;
 mod rule_frame;
@@ -36,6 +37,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Diff(args) => diff::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Gate(args) => gate::run(&args),
+        Command::Hunt(args) => hunt::run(&args),
         Command::Worker(args) => worker::run(&args),
         Command::Policy(command) => policy::run(command),
         Command::Images(args) => images::run(&args),
