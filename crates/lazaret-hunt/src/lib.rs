@@ -1,4 +1,5 @@
 //! Campaigns: judging many images, and tying them to those who made them.
 
+pub mod campaign;
 pub mod graph;
 pub mod hunt;

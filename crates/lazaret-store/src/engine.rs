@@ -60,6 +60,8 @@ pub(crate) enum Turn {
     Layers = 1,
     /// Reports with their images and indicators.
     Reports = 2,
+    /// All campaigns at once.
+    Campaigns = 3,
 }
 
 /// A connection for as long as it is needed.

@@ -92,7 +92,7 @@ fn image_row(row: &Row) -> Result<ImageRow, StoreError> {
     })
 }
 
-fn outcome(word: &str) -> Option<Outcome> {
+pub(crate) fn outcome(word: &str) -> Option<Outcome> {
     [Outcome::Clean, Outcome::Inconclusive, Outcome::Suspicious, Outcome::Malicious]
         .into_iter()
         .find(|outcome| outcome.word() == word)

@@ -27,12 +27,14 @@
 //! how, `schema` holds their tables.
 
 mod bases;
+mod campaigns;
 mod codec;
 mod contents;
 mod decisions;
 mod engine;
 mod error;
 mod feeds;
+mod graph;
 mod holders;
 mod hunts;
 mod images;
@@ -43,6 +45,7 @@ mod listings;
 mod place;
 mod postgres;
 mod queue;
+mod refutations;
 mod reports;
 mod schema;
 mod secrets;
@@ -53,6 +56,7 @@ mod tags;
 pub use decisions::{Answer, Decision, DecisionFilter, UnknownAnswer};
 pub use error::StoreError;
 pub use feeds::{FeedRow, Installed};
+pub use graph::{GraphImage, GraphIndicator, GraphLink};
 pub use holders::Holder;
 pub use hunts::{Hunt, HuntItem, HuntState, ItemState};
 pub use images::{ImageFilter, ImageRow};
@@ -60,5 +64,6 @@ pub use indicators::Sighting;
 pub use layers::LayerRecord;
 pub use listings::ListingRow;
 pub use queue::{Job, JobRow, JobState, Queue};
+pub use refutations::{Refutation, Refuted};
 pub use store::{Store, StoreOptions};
 pub use tags::TagRow;
