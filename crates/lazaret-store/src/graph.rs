@@ -74,8 +74,9 @@ impl Store {
             .collect()
     }
 
-    /// Indicators from number `after` on, without it, by number. Those of a kind that is not known are
-    /// left out, so a page may be shorter: it says the last number that it looked at.
+    /// Indicators from number `after` on, without it, by number; with all values, or only those that a
+    /// weight depends on. Those of a kind that is not known are left out, so a page may be shorter: it
+    /// says the last number that it looked at.
     ///
     /// # Errors
     ///
@@ -84,11 +85,13 @@ impl Store {
         &self,
         after: i64,
         limit: u32,
+        values: bool,
     ) -> Result<Option<(i64, Vec<GraphIndicator>)>, StoreError> {
-        let rows = sql("SELECT id, kind, CASE WHEN kind IN ('host', 'url', 'pool', 'fuzzy-hash') \
+        let rows = sql("SELECT id, kind, CASE WHEN $3 = 1 OR kind IN ('host', 'url', 'pool', 'fuzzy-hash') \
              THEN value ELSE '' END FROM indicators WHERE id > $1 ORDER BY id LIMIT $2")
         .bind(after)
         .bind(i64::from(limit))
+        .bind(i64::from(values))
         .rows(&mut self.session().await?)
         .await?;
         let Some(last) = rows.last() else { return Ok(None) };
@@ -110,8 +113,8 @@ impl Store {
     ///
     /// If the store cannot be read.
     pub async fn graph_links(&self, first: i64, last: i64) -> Result<Vec<GraphLink>, StoreError> {
-        let rows = sql("SELECT image, indicator, layer, place, CASE WHEN rule = '' THEN 0 ELSE 1 END \
-             FROM sightings WHERE image >= $1 AND image <= $2")
+        let rows = sql("SELECT image, indicator, layer, place, \
+             CAST(CASE WHEN rule = '' THEN 0 ELSE 1 END AS BIGINT) FROM sightings WHERE image >= $1 AND image <= $2")
         .bind(first)
         .bind(last)
         .rows(&mut self.session().await?)

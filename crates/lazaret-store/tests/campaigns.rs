@@ -66,10 +66,10 @@ async fn the_graph_is_read_in_pages(ground: &Ground) {
     }
     assert_eq!(seen.len(), 5);
     let links = store.graph_links(seen[0], seen[4]).await.unwrap();
-    let (last, indicators) = store.graph_indicators(0, 1000).await.unwrap().unwrap();
+    let (last, indicators) = store.graph_indicators(0, 1000, true).await.unwrap().unwrap();
     assert!(!links.is_empty() && links.iter().all(|link| link.named));
     assert!(links.iter().all(|link| indicators.iter().any(|indicator| indicator.id == link.indicator)));
-    assert_eq!(store.graph_indicators(last, 1000).await.unwrap(), None);
+    assert_eq!(store.graph_indicators(last, 1000, false).await.unwrap(), None);
     let ids: Vec<i64> = indicators.iter().map(|indicator| indicator.id).collect();
     for (id, indicator) in store.indicators_by_id(&ids).await.unwrap() {
         assert_eq!(store.indicator_id(&indicator).await.unwrap(), Some(id));
