@@ -298,7 +298,7 @@ impl<'a> Case<'a> {
 }
 
 /// Every text that a behaviour carries.
-fn texts(behaviour: &Behaviour) -> Vec<&str> {
+pub(crate) fn texts(behaviour: &Behaviour) -> Vec<&str> {
     match &behaviour.kind {
         BehaviourKind::Process { argv, stdin, .. } => {
             argv.iter().map(String::as_str).chain(stdin.as_deref()).collect()

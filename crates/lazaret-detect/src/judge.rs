@@ -130,6 +130,7 @@ pub fn judge_started(
     let mut behaviours = start.behaviours.clone();
     behaviours.truncate(BEHAVIOURS_SHOWN);
     let inventory = crate::inventory::take(&case, &behaviours);
+    let sightings = crate::sightings::take(&case, image, &findings, &inventory);
     Judgement::Report(Box::new(ImageReport {
         image: image.clone(),
         verdict,
@@ -140,7 +141,7 @@ pub fn judge_started(
         coverage,
         layer_sizes: layers.iter().map(|l| l.facts.bytes).collect(),
         inventory,
-        sightings: Vec::new(),
+        sightings,
         base: None,
         launch: beside.launch.cloned(),
     }))

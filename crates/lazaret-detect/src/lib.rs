@@ -26,6 +26,7 @@ mod pack;
 mod planned;
 mod policy;
 mod shell;
+mod sightings;
 mod sigma;
 mod subject;
 mod trial;

@@ -134,5 +134,31 @@ pub(crate) async fn put(
     .first(work)
     .await?;
     let image = noted.map_or(Ok(0), |row| row.get(0))?;
+    put_layers(work, image, of).await?;
     indicators::put(work, image, of).await
+}
+
+/// Layers that one statement writes.
+const LAYERS: usize = 200;
+
+/// Notes which layers an image has, lowest first, in place of those noted before. A layer whose diff
+/// id the configuration does not name is left out.
+async fn put_layers(work: &mut Work<'_>, image: i64, of: &ImageReport) -> Result<(), StoreError> {
+    sql("DELETE FROM image_layers WHERE image = $1").bind(image).run(work).await?;
+    let layers: Vec<(i64, String)> = of
+        .image
+        .layers
+        .iter()
+        .enumerate()
+        .filter_map(|(at, layer)| Some((i64::try_from(at).ok()?, layer.diff_id.as_ref()?.to_string())))
+        .collect();
+    for some in layers.chunks(LAYERS) {
+        let mut insert = sql("INSERT INTO image_layers (image, position, diff_id) VALUES ");
+        for (at, (position, diff_id)) in some.iter().enumerate() {
+            insert.push(if at > 0 { ", (" } else { "(" });
+            insert.value(image).push(", ").value(*position).push(", ").value(diff_id).push(")");
+        }
+        insert.run(work).await?;
+    }
+    Ok(())
 }

@@ -1,9 +1,15 @@
-//! What ties images to each other: the links of the later graph.
+//! What ties images to each other: the links of the graph.
 
-use lazaret_model::{ImageReport, Indicator};
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::engine::{Work, indexed, sql};
+use lazaret_model::{Image, ImageReport, Indicator, Location};
+
+use crate::engine::{Value, Work, indexed, sql};
 use crate::{Store, StoreError};
+
+/// Rows that one statement writes: enough that the way to the engine no longer counts, and with six
+/// values each far from how many values either engine takes (32,766 in SQLite, 65,535 in PostgreSQL).
+const ROWS: usize = 200;
 
 /// One place where an indicator was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +20,7 @@ pub struct Sighting {
     pub tag: Option<String>,
     /// Digest of its manifest, as text.
     pub manifest: String,
-    /// The rule whose finding holds it.
+    /// The rule whose finding holds it; empty where nothing speaks against it.
     pub rule: String,
     /// Where in the image, as text; of a very long one the beginning.
     pub location: String,
@@ -49,28 +55,108 @@ impl Store {
     }
 }
 
-/// Notes the indicators of an image's findings, in place of those noted before.
+/// A row of `sightings`, before its indicator has a number.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Link<'a> {
+    indicator: &'a Indicator,
+    rule: &'a str,
+    location: String,
+    layer: i64,
+    place: i64,
+}
+
+/// Notes what an image may have in common with others, in place of what was noted before. What a
+/// finding names is noted with its rule, once for each.
 pub(crate) async fn put(work: &mut Work<'_>, image: i64, of: &ImageReport) -> Result<(), StoreError> {
     sql("DELETE FROM sightings WHERE image = $1").bind(image).run(work).await?;
-    for finding in &of.findings {
-        let location = finding.location().to_string();
-        for indicator in &finding.indicators {
-            let value = indexed(&indicator.value);
-            sql("INSERT INTO indicators (kind, value) VALUES ($1, $2) ON CONFLICT DO NOTHING")
-                .bind(indicator.kind.name())
-                .bind(&*value)
-                .run(work)
-                .await?;
-            sql("INSERT INTO sightings (indicator, image, rule, location) \
-                 SELECT id, $1, $2, $3 FROM indicators WHERE kind = $4 AND value = $5 ON CONFLICT DO NOTHING")
-            .bind(image)
-            .bind(indexed(&finding.rule.id))
-            .bind(indexed(&location))
-            .bind(indicator.kind.name())
-            .bind(&*value)
-            .run(work)
-            .await?;
+    let links = links(of);
+    let indicators: BTreeSet<&Indicator> = links.iter().map(|link| link.indicator).collect();
+    let indicators: Vec<&Indicator> = indicators.into_iter().collect();
+    for some in indicators.chunks(ROWS) {
+        let mut insert = sql("INSERT INTO indicators (kind, value) VALUES ");
+        for (at, indicator) in some.iter().enumerate() {
+            insert.push(if at > 0 { ", (" } else { "(" });
+            insert.value(indicator.kind.name()).push(", ").value(indexed(&indicator.value)).push(")");
         }
+        insert.push(" ON CONFLICT DO NOTHING");
+        insert.run(work).await?;
+    }
+    for some in links.chunks(ROWS) {
+        // Both engines call the columns of a list of rows `column1`, `column2`, …; what is joined by
+        // `CROSS JOIN` SQLite reads in this order.
+        let mut insert =
+            sql("INSERT INTO sightings (image, indicator, rule, location, layer, place) SELECT ");
+        insert.value(image).push(", n.id, v.column3, v.column4, v.column5, v.column6 FROM (VALUES ");
+        for (at, link) in some.iter().enumerate() {
+            insert.push(if at > 0 { ", (" } else { "(" });
+            insert.list::<Value>([
+                link.indicator.kind.name().into(),
+                indexed(&link.indicator.value).into(),
+                indexed(link.rule).into(),
+                indexed(&link.location).into(),
+                link.layer.into(),
+                link.place.into(),
+            ]);
+            insert.push(")");
+        }
+        insert.push(
+            ") AS v CROSS JOIN indicators n WHERE n.kind = v.column1 AND n.value = v.column2 \
+             ON CONFLICT DO NOTHING",
+        );
+        insert.run(work).await?;
     }
     Ok(())
+}
+
+fn links(of: &ImageReport) -> Vec<Link<'_>> {
+    let places: BTreeMap<&Indicator, &Location> =
+        of.sightings.iter().map(|sighting| (&sighting.indicator, &sighting.location)).collect();
+    let mut links = BTreeSet::new();
+    let mut named = BTreeSet::new();
+    for finding in &of.findings {
+        for indicator in &finding.indicators {
+            // A finding stands where its first evidence is; the indicator may stand elsewhere.
+            let place = places.get(indicator).copied().unwrap_or_else(|| finding.location());
+            links.insert(Link {
+                indicator,
+                rule: &finding.rule.id,
+                location: finding.location().to_string(),
+                layer: layer(&of.image, place),
+                place: hash(place),
+            });
+            named.insert(indicator);
+        }
+    }
+    for sighting in of.sightings.iter().filter(|sighting| !named.contains(&sighting.indicator)) {
+        links.insert(Link {
+            indicator: &sighting.indicator,
+            rule: "",
+            location: sighting.location.to_string(),
+            layer: layer(&of.image, &sighting.location),
+            place: hash(&sighting.location),
+        });
+    }
+    links.into_iter().collect()
+}
+
+/// The layer in which a place is, or for a step of the history the last layer that was made before it
+/// or by it: what stands there came with that layer. -1 where there is none.
+fn layer(image: &Image, place: &Location) -> i64 {
+    let number = match place {
+        Location::History(step) => image
+            .layers
+            .iter()
+            .filter(|layer| layer.history.is_some_and(|made| made <= *step))
+            .map(|layer| layer.index)
+            .max(),
+        place => place.layer(),
+    };
+    number.and_then(|number| i64::try_from(number).ok()).unwrap_or(-1)
+}
+
+/// A number for the file of a place, 0 outside of files.
+fn hash(place: &Location) -> i64 {
+    let Some(path) = place.path() else { return 0 };
+    let hash = blake3::hash(path.as_bytes());
+    hash.as_bytes().first_chunk::<8>().map_or(0, |first| i64::from_be_bytes(*first))
 }

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Ground, content, digest, facts, on_both_engines, record, report};
-use lazaret_model::{Fact, FactKind, Indicator, IndicatorKind, Outcome};
+use lazaret_model::{Fact, FactKind, Indicator, IndicatorKind, Layer, Location, Outcome};
 use lazaret_store::{ImageFilter, LayerRecord, StoreError, StoreOptions};
 
 on_both_engines! {
@@ -22,6 +22,9 @@ on_both_engines! {
     images_are_listed_latest_first_and_by_what_is_asked,
     a_second_scan_of_an_image_replaces_its_row_and_a_moved_tag_adds_one,
     an_indicator_leads_to_every_image_that_holds_it,
+    sightings_are_noted_with_layer_and_file_whether_a_finding_names_them_or_not,
+    the_layers_of_an_image_are_noted_in_order,
+    more_sightings_than_one_statement_writes_are_all_noted,
 }
 
 async fn a_layer_is_known_again_after_the_store_was_closed(ground: &Ground) {
@@ -252,4 +255,109 @@ async fn an_indicator_leads_to_every_image_that_holds_it(ground: &Ground) {
     store.put_report(&cleared, "k").await.unwrap();
     assert_eq!(store.sightings(&shared).await.unwrap().len(), 1);
     assert!(store.sightings(&Indicator::new(IndicatorKind::Host, "other.test")).await.unwrap().is_empty());
+}
+
+fn sighting(kind: IndicatorKind, value: &str, location: Location) -> lazaret_model::Sighting {
+    lazaret_model::Sighting { indicator: Indicator::new(kind, value), location }
+}
+
+async fn sightings_are_noted_with_layer_and_file_whether_a_finding_names_them_or_not(ground: &Ground) {
+    let store = ground.open().await;
+    let mut report = report("docker.io/a/one", "1", 1, Outcome::Malicious);
+    report.images[0].image.layers[1].history = Some(3);
+    let file = |line| Location::file(1, "opt/run.sh".into()).at_line(line);
+    report.images[0].sightings = vec![
+        // A finding names this one, in the configuration; here it is told in a file.
+        sighting(IndicatorKind::Host, "pool.example.test", file(2)),
+        sighting(IndicatorKind::Wallet, "xmr:4x", file(3)),
+        sighting(IndicatorKind::Environment, "RIG=one", Location::History(4)),
+        sighting(IndicatorKind::Environment, "RIG=two", Location::History(2)),
+        sighting(IndicatorKind::Label, "a=b", Location::Config("Labels.a".to_owned())),
+    ];
+    store.put_report(&report, "j").await.unwrap();
+    let of = |kind, value: &str| {
+        let indicator = Indicator::new(kind, value);
+        let store = &store;
+        async move { store.sightings(&indicator).await.unwrap() }
+    };
+    let host = of(IndicatorKind::Host, "pool.example.test").await;
+    assert_eq!((host.len(), host[0].rule.as_str()), (1, "impact/test"), "once, with its rule");
+    let wallet = of(IndicatorKind::Wallet, "xmr:4x").await;
+    assert_eq!((wallet[0].rule.as_str(), wallet[0].location.as_str()), ("", "/opt/run.sh:3"));
+    let number = |column: &str, kind: &str, value: &str| {
+        let sql = format!(
+            "SELECT s.{column} FROM sightings s JOIN indicators n ON n.id = s.indicator \
+             WHERE n.kind = '{kind}' AND n.value = '{value}'"
+        );
+        async move { ground.number(&sql).await }
+    };
+    assert_eq!(number("layer", "wallet", "xmr:4x").await, 1);
+    assert_eq!(number("layer", "host", "pool.example.test").await, 1);
+    assert_eq!(number("layer", "environment", "RIG=one").await, 1, "set after the second layer");
+    assert_eq!(number("layer", "environment", "RIG=two").await, -1, "set before any layer that says when");
+    assert_eq!(number("layer", "label", "a=b").await, -1);
+    let place = number("place", "wallet", "xmr:4x").await;
+    let hash = blake3::hash(b"opt/run.sh");
+    assert_eq!(place, i64::from_be_bytes(*hash.as_bytes().first_chunk().unwrap()));
+    assert_eq!(
+        number("place", "host", "pool.example.test").await,
+        place,
+        "what lies in one file counts once"
+    );
+    assert_eq!(number("place", "label", "a=b").await, 0);
+    // Judged again, it holds less.
+    report.images[0].sightings.truncate(1);
+    store.put_report(&report, "k").await.unwrap();
+    assert!(of(IndicatorKind::Wallet, "xmr:4x").await.is_empty());
+}
+
+async fn the_layers_of_an_image_are_noted_in_order(ground: &Ground) {
+    let store = ground.open().await;
+    let mut report = report("docker.io/a/one", "1", 1, Outcome::Clean);
+    let layer = report.images[0].image.layers[0].clone();
+    report.images[0].image.layers = (0..450)
+        .map(|index| Layer {
+            index,
+            diff_id: (index != 7).then(|| common::digest(5_000 + index as u32)),
+            ..layer.clone()
+        })
+        .collect();
+    store.put_report(&report, "j").await.unwrap();
+    let table = "image_layers";
+    assert_eq!(ground.number(&format!("SELECT count(*) FROM {table}")).await, 449);
+    assert_eq!(ground.number(&format!("SELECT max(position) FROM {table}")).await, 449);
+    let last = common::digest(5_000 + 449);
+    assert_eq!(ground.number(&format!("SELECT position FROM {table} WHERE diff_id = '{last}'")).await, 449);
+    report.images[0].image.layers.truncate(2);
+    store.put_report(&report, "k").await.unwrap();
+    assert_eq!(ground.number(&format!("SELECT count(*) FROM {table}")).await, 2);
+}
+
+async fn more_sightings_than_one_statement_writes_are_all_noted(ground: &Ground) {
+    let store = ground.open().await;
+    let mut report = report("docker.io/a/one", "1", 1, Outcome::Clean);
+    report.images[0].findings.clear();
+    let location = |n: usize| Location::file(n % 3, format!("opt/{n}").as_str().into());
+    report.images[0].sightings = (0..1_000)
+        .map(|n| sighting(IndicatorKind::ScriptHash, &format!("sha256:{n:064}"), location(n)))
+        // A value that is too long for an index, and one that no text of PostgreSQL may hold.
+        .chain([
+            sighting(IndicatorKind::Label, &format!("long={}", "x".repeat(1_995)), Location::Image),
+            sighting(IndicatorKind::Label, "zero=\0", Location::Image),
+        ])
+        .collect();
+    for judge in ["j", "k"] {
+        store.put_report(&report, judge).await.unwrap();
+        assert_eq!(ground.number("SELECT count(*) FROM sightings").await, 1_002);
+        for sighting in
+            report.images[0].sightings.iter().step_by(77).chain(&report.images[0].sightings[1_000..])
+        {
+            assert_eq!(
+                store.sightings(&sighting.indicator).await.unwrap().len(),
+                1,
+                "{:?}",
+                sighting.indicator
+            );
+        }
+    }
 }

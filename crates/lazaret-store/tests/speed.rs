@@ -84,6 +84,32 @@ async fn noting_and_following_many_indicators_is_quick() {
     assert!(put < Duration::from_millis(300) && follow < Duration::from_millis(300), "{put:?} {follow:?}");
 }
 
+#[tokio::test]
+async fn noting_a_thousand_sightings_of_an_image_is_quick() {
+    let (_directory, store) = common::open().await;
+    let mut put = Vec::new();
+    for number in 0..60u32 {
+        let mut report = report(&format!("docker.io/account-{number}/image"), "1", number, Outcome::Clean);
+        // A third of them is shared with other images.
+        report.images[0].sightings = (0..1_000)
+            .map(|n| {
+                let owner = if n % 3 == 0 { 0 } else { number };
+                let hash = blake3::hash(format!("{owner} {n}").as_bytes()).to_hex();
+                lazaret_model::Sighting {
+                    indicator: Indicator::new(IndicatorKind::ScriptHash, format!("sha256:{hash}")),
+                    location: Location::file(1, format!("opt/product/{n}").as_str().into()),
+                }
+            })
+            .collect();
+        let start = Instant::now();
+        store.put_report(&report, "j").await.unwrap();
+        put.push(start.elapsed());
+    }
+    let put = median(put);
+    eprintln!("note a report with 1,000 sightings: {put:?}");
+    assert!(put < Duration::from_millis(500), "{put:?}");
+}
+
 async fn decisions(ground: &common::Ground) -> (Duration, Duration) {
     let store = ground.open().await;
     let decision = |time: i64| Decision {

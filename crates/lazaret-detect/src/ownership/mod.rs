@@ -66,6 +66,12 @@ impl Manager {
         }
     }
 
+    /// Whether it is a program's own word of what it was built from: every program in these languages
+    /// says so, and nobody installed it.
+    pub fn is_of_program(self) -> bool {
+        matches!(self, Self::Go | Self::Cargo)
+    }
+
     /// Whether it is the package manager of a distribution.
     pub fn is_of_system(self) -> bool {
         matches!(self, Self::Dpkg | Self::Apk | Self::Rpm)
@@ -257,6 +263,11 @@ impl Ownership {
     /// How many packages there are.
     pub fn packages(&self) -> usize {
         self.packages.len()
+    }
+
+    /// Whether a package of this name is there.
+    pub(crate) fn has_package(&self, name: &[u8]) -> bool {
+        self.packages.iter().any(|package| package.name.as_bytes() == name)
     }
 
     /// Name, version and manager of every package.

