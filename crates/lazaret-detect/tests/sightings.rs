@@ -198,15 +198,22 @@ fn without_a_history_a_variable_stands_in_the_configuration() {
 
 #[test]
 fn the_builder_is_known_by_name_machine_home_and_zone() {
-    let text = "LAYER @2024-05-17T08:10:00+08:00 COPY /home/zhang3/work/x /x\nFILE /x\n    x\n\
+    let text = "LAYER COPY /home/zhang3/work/x /x\nFILE /x\n    x\n\
         LAYER RUN /bin/sh -c cp C:\\Users\\kim.lee\\x /y\nFILE /y\n    y\n\
         AUTHOR dm117 <root@Build7.Example.test>\nLABEL maintainer=someone9@gmail.com\n";
+    let mut recipe = Recipe::parse(text).unwrap();
+    recipe.config.history[0].created = "2024-05-17T08:10:00.5+08:00".to_owned();
+    recipe.config.history[0].comment = "deploy.sh v0.4".to_owned();
+    let report = try_recipe(&PACK, &recipe);
+    let traces: Vec<String> =
+        seen(&report, IndicatorKind::BuilderTrace).into_iter().map(|(value, _)| value).collect();
     assert_eq!(
-        values(text, IndicatorKind::BuilderTrace),
+        traces,
         [
             "host build7.example.test",
             "path /home/zhang3",
             "path C:\\Users\\kim.lee",
+            "tool deploy.sh v0.4",
             "user dm117",
             "user someone9@gmail.com",
             "zone +08:00"

@@ -78,7 +78,7 @@ fn person(text: &str, location: &Location, gathered: &mut Gathered<'_>) -> bool 
         let host = host.to_ascii_lowercase();
         let is_host =
             !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-        if !is_host || login.is_empty() {
+        if !is_host || login.is_empty() || is_nowhere(&host) {
             continue;
         }
         if is_for_everybody(&host) {
@@ -183,6 +183,12 @@ pub(super) fn is_generic(name: &str) -> bool {
     ];
     let lower = name.to_ascii_lowercase();
     NAMES.contains(&lower.as_str()) || name.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Names that every machine has, and those of manuals.
+fn is_nowhere(host: &str) -> bool {
+    let first = host.split('.').next().unwrap_or_default();
+    first == "localhost" || matches!(host, "example.com" | "example.org" | "example.net" | "domain.com")
 }
 
 /// Where everybody has a mailbox: the name there is the person.
