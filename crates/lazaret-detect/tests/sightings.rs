@@ -198,7 +198,7 @@ fn without_a_history_a_variable_stands_in_the_configuration() {
 
 #[test]
 fn the_builder_is_known_by_name_machine_home_and_zone() {
-    let text = "LAYER COPY /home/zhang3/work/x /x\nFILE /x\n    x\n\
+    let text = "LAYER COPY /home/zhang3/src/x /x\nFILE /x\n    x\n\
         LAYER RUN /bin/sh -c cp C:\\Users\\kim.lee\\x /y\nFILE /y\n    y\n\
         AUTHOR dm117 <root@Build7.Example.test>\nLABEL maintainer=someone9@gmail.com\n";
     let mut recipe = Recipe::parse(text).unwrap();
