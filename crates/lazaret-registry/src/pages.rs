@@ -61,6 +61,8 @@ pub struct Names {
     trail: Trail,
     known: HashSet<String>,
     skipped: u64,
+    /// Why there is no next page, told after the names of this one.
+    lost: Option<RegistryError>,
 }
 
 #[derive(Deserialize)]
@@ -118,6 +120,7 @@ impl Client {
             trail,
             known: HashSet::new(),
             skipped: 0,
+            lost: None,
         })
     }
 }
@@ -130,6 +133,9 @@ impl Names {
     /// A registry that lists nothing, refuses, cannot be reached, or whose pages lead nowhere.
     pub async fn next(&mut self) -> Result<Option<Vec<String>>, RegistryError> {
         loop {
+            if let Some(error) = self.lost.take() {
+                return Err(error);
+            }
             let Some(query) = self.next.take() else { return Ok(None) };
             let (names, link) = self.page(&query).await?;
             let mut fresh = Vec::new();
@@ -145,17 +151,25 @@ impl Names {
                 return Err(self.lost(format!("more than {NAMES} names")));
             }
             if let Some(link) = link {
-                let here = self.here(&query);
-                let next = self.trail.follow(&here, &link, fresh.is_empty()).map_err(|why| self.lost(why))?;
-                if next.path() != here.path() {
-                    return Err(self.lost(format!("the next page is at `{}`", shown(next.path()))));
+                match self.following(&query, &link, fresh.is_empty()) {
+                    Ok(next) => self.next = Some(next),
+                    Err(reason) => self.lost = Some(self.lost(reason)),
                 }
-                self.next = next.query().map(str::to_owned);
             }
             if !fresh.is_empty() {
                 return Ok(Some(fresh));
             }
         }
+    }
+
+    /// The query of the next page, or why there is none.
+    fn following(&mut self, query: &str, link: &str, barren: bool) -> Result<String, String> {
+        let here = self.here(query);
+        let next = self.trail.follow(&here, link, barren)?;
+        if next.path() != here.path() {
+            return Err(format!("the next page is at `{}`", shown(next.path())));
+        }
+        Ok(next.query().unwrap_or_default().to_owned())
     }
 
     /// How many names were left out because they are none of a repository or tag.

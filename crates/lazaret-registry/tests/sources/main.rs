@@ -5,6 +5,7 @@ mod access;
 mod engines;
 mod faults;
 mod formats;
+mod pages;
 mod redirects;
 #[path = "../support/mod.rs"]
 mod support;
