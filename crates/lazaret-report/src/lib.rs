@@ -31,7 +31,7 @@ use std::str::FromStr;
 
 use lazaret_model::Report;
 
-pub use campaign::{CampaignFormat, UnknownCampaignFormatError, render_campaign};
+pub use campaign::{CampaignFormat, PackFile, UnknownCampaignFormatError, campaign_pack, render_campaign};
 pub use diff::{
     Area, Change, ChangeOutcome, Comparison, DiffFormat, Difference, UnknownDiffFormatError, compare,
     write_difference,

@@ -13,15 +13,20 @@ mod markdown;
 mod members;
 mod misp;
 mod shape;
+mod sigma;
 mod stix;
 mod techniques;
+mod terms;
 mod text;
+mod yara;
 
 use std::fmt;
 use std::io::{self, Write};
 use std::str::FromStr;
 
 use lazaret_model::{Campaign, visible};
+
+pub use terms::PackFile;
 
 use crate::Options;
 
@@ -42,6 +47,10 @@ pub enum CampaignFormat {
     GraphMl,
     /// A table of indicators.
     Csv,
+    /// Sigma rules: several documents in one stream, or a folder by [`campaign_pack`].
+    Sigma,
+    /// YARA rules: several in one text, or a folder by [`campaign_pack`].
+    Yara,
     /// A mail to the abuse desk of a registry, addresses taken apart.
     Abuse,
 }
@@ -53,7 +62,7 @@ pub struct UnknownCampaignFormatError(String);
 
 impl CampaignFormat {
     /// Every form, in the order in which help lists them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Text,
         Self::Json,
         Self::Markdown,
@@ -61,6 +70,8 @@ impl CampaignFormat {
         Self::Misp,
         Self::GraphMl,
         Self::Csv,
+        Self::Sigma,
+        Self::Yara,
         Self::Abuse,
     ];
 
@@ -74,6 +85,8 @@ impl CampaignFormat {
             Self::Misp => "misp",
             Self::GraphMl => "graphml",
             Self::Csv => "csv",
+            Self::Sigma => "sigma",
+            Self::Yara => "yara",
             Self::Abuse => "abuse",
         }
     }
@@ -121,7 +134,20 @@ pub fn render_campaign(
         CampaignFormat::Misp => misp::render(campaign),
         CampaignFormat::GraphMl => graphml::render(campaign),
         CampaignFormat::Csv => csv::render(campaign),
+        CampaignFormat::Sigma => sigma::stream(campaign),
+        CampaignFormat::Yara => yara::stream(campaign),
         CampaignFormat::Abuse => abuse::render(campaign, options),
     };
     out.write_all(text.as_bytes())
+}
+
+/// The rule files of `campaign` where `format` is a pack of rules, sorted by name; none for the
+/// other forms, which are one file. Empty where nothing of the campaign speaks for its actor by
+/// itself.
+pub fn campaign_pack(campaign: &Campaign, format: CampaignFormat) -> Option<Vec<PackFile>> {
+    match format {
+        CampaignFormat::Sigma => Some(sigma::files(campaign)),
+        CampaignFormat::Yara => Some(yara::files(campaign)),
+        _ => None,
+    }
 }

@@ -558,3 +558,32 @@ pub fn hostile() -> Campaign {
 pub fn all() -> Vec<Campaign> {
     vec![lineup(), large(60), hostile(), Campaign::default()]
 }
+
+/// [`lineup`] with values that have the form of their kind and whatever that form allows of what
+/// means something in rules, shells and patterns; and with hosts that everybody uses.
+pub fn tricky() -> Campaign {
+    let mut campaign = lineup();
+    campaign.id = "LZ-*/ \" 7".to_owned();
+    campaign.shared = [
+        (IndicatorKind::Url, "http://a.invalid/x?y=$(id)&z=;[1]#!+~,%27"),
+        (IndicatorKind::Url, "https://github.com/someone/tool"),
+        (IndicatorKind::Url, "http://user:pass@b.invalid:8080/?q"),
+        (IndicatorKind::Url, "ftp://[2001:db8::7]/x"),
+        (IndicatorKind::Host, "raw.githubusercontent.com"),
+        (IndicatorKind::Host, "169.254.169.254"),
+        (IndicatorKind::Host, "x_y-z.invalid"),
+        (IndicatorKind::Host, "2001:db8::5"),
+        (IndicatorKind::PoolLogin, "a.worker-1@mail+x"),
+        (IndicatorKind::Pool, "stratum+ssl://198.51.100.77:443"),
+        (IndicatorKind::Environment, "POOL=a'b\\c \"d\""),
+        (IndicatorKind::BuilderTrace, "user root"),
+        (IndicatorKind::BuilderTrace, "user a*/b"),
+        (
+            IndicatorKind::FuzzyHash,
+            "script T10123456789012345678901234567890123456789012345678901234567890123456789",
+        ),
+    ]
+    .map(|(kind, value)| shared(kind, value, 9.0, "rare", vec![0, 1], 0))
+    .to_vec();
+    campaign
+}
