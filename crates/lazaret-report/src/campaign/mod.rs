@@ -7,8 +7,13 @@
 mod abuse;
 mod csv;
 mod defang;
+mod drawing;
+mod family;
+mod graph;
 mod graphml;
+mod html;
 mod json;
+mod lifelines;
 mod markdown;
 mod members;
 mod misp;
@@ -53,6 +58,8 @@ pub enum CampaignFormat {
     Yara,
     /// A mail to the abuse desk of a registry, addresses taken apart.
     Abuse,
+    /// One self-contained page with the graph and the timeline drawn.
+    Html,
 }
 
 /// A word that names no form of a campaign.
@@ -62,7 +69,7 @@ pub struct UnknownCampaignFormatError(String);
 
 impl CampaignFormat {
     /// Every form, in the order in which help lists them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Text,
         Self::Json,
         Self::Markdown,
@@ -73,6 +80,7 @@ impl CampaignFormat {
         Self::Sigma,
         Self::Yara,
         Self::Abuse,
+        Self::Html,
     ];
 
     /// The word for flags and documentation.
@@ -88,6 +96,7 @@ impl CampaignFormat {
             Self::Sigma => "sigma",
             Self::Yara => "yara",
             Self::Abuse => "abuse",
+            Self::Html => "html",
         }
     }
 }
@@ -137,6 +146,7 @@ pub fn render_campaign(
         CampaignFormat::Sigma => sigma::stream(campaign),
         CampaignFormat::Yara => yara::stream(campaign),
         CampaignFormat::Abuse => abuse::render(campaign, options),
+        CampaignFormat::Html => html::render(campaign, options),
     };
     out.write_all(text.as_bytes())
 }
