@@ -1,3 +1,4 @@
+mod campaigns;
 mod doors;
 mod hunt;
 mod worker;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use lazaret_model::Platform;
 
+pub use campaigns::{CampaignsArgs, CampaignsCommand, CampaignsCommon, RefuteArgs};
 pub use doors::{
     AdmissionArgs, DockerAuthzArgs, DockerCli, DockerCliCommand, DoorArgs, ImageVerifierArgs,
     ImageVerifierConfig,
@@ -59,6 +61,8 @@ pub enum Command {
     Policy(PolicyCommand),
     /// List the images that were judged.
     Images(ImagesArgs),
+    /// Tie convicted images to each other by what they share, and list what hangs together.
+    Campaigns(Box<CampaignsArgs>),
     /// Record, list or forget images that you trust as bases.
     #[command(subcommand)]
     Base(BaseCommand),

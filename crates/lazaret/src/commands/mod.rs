@@ -1,4 +1,5 @@
 mod base;
+mod campaigns;
 mod check;
 mod completion;
 mod diff;
@@ -41,6 +42,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Worker(args) => worker::run(&args),
         Command::Policy(command) => policy::run(command),
         Command::Images(args) => images::run(&args),
+        Command::Campaigns(args) => campaigns::run(&args),
         Command::Base(command) => base::run(command),
         Command::Rules(command) => rules::run(command),
         Command::Selftest(args) => selftest::run(&args),

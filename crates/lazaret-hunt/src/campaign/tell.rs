@@ -1,0 +1,194 @@
+//! What the reports on the members of a campaign tell of it.
+
+use std::collections::BTreeMap;
+
+use lazaret_model::{
+    Campaign, Class, Conduct, Deed, DeedKind, Image, Indicator, Report, Severity, Technique,
+};
+use lazaret_store::{Store, StoreError};
+
+use super::cleanup::{Done, cleanup};
+use super::{claims, deeds, timeline};
+
+/// Indicators of one member that are looked at for what is to be cleaned up.
+const INDICATORS: usize = 20;
+
+/// Adds to a campaign what its members' reports tell. A member whose report is gone, or of a form that
+/// is not known, keeps what the graph knows of it.
+pub(super) async fn tell(store: &Store, campaign: &mut Campaign) -> Result<(), StoreError> {
+    let mut techniques: BTreeMap<String, (Vec<String>, Vec<usize>)> = BTreeMap::new();
+    let mut made: Vec<Option<String>> = Vec::with_capacity(campaign.members.len());
+    let mut steps = Steps::default();
+    for at in 0..campaign.members.len() {
+        let root = campaign.members[at].digest.clone();
+        let Some(report) = store.latest_report(&root).await? else {
+            made.push(None);
+            continue;
+        };
+        let time = created(&report);
+        let member = &mut campaign.members[at];
+        if member.created.is_none() {
+            member.created.clone_from(&time);
+        }
+        made.push(time);
+        member.why.clone_from(&report.verdict.why);
+        for image in &report.images {
+            member.manifests.push(image.image.manifest.clone());
+            member.platforms.extend(image.image.platform.as_ref().map(ToString::to_string));
+            member.rules.extend(deeds::accusing(image));
+            for deed in deeds::deeds(image) {
+                if member.deeds.iter().all(|known| known.kind != deed.kind) {
+                    member.deeds.push(deed);
+                }
+            }
+            for finding in &image.findings {
+                if finding.class < Class::DualUse || finding.severity < Severity::Low {
+                    continue;
+                }
+                for id in &finding.rule.attack {
+                    let (rules, members) = techniques.entry(id.clone()).or_default();
+                    if !rules.contains(&finding.rule.id) {
+                        rules.push(finding.rule.id.clone());
+                    }
+                    if members.last() != Some(&at) {
+                        members.push(at);
+                    }
+                }
+            }
+        }
+        member.deeds.sort_by_key(|deed| deed.kind);
+        member.manifests.sort_by_key(ToString::to_string);
+        member.platforms.sort();
+        member.platforms.dedup();
+        member.rules.sort();
+        member.rules.dedup();
+        steps.add(at, &member.deeds, report);
+    }
+    campaign.techniques = techniques
+        .into_iter()
+        .map(|(id, (mut rules, members))| {
+            rules.sort();
+            Technique { id, rules, members }
+        })
+        .collect();
+    campaign.claims = claims::claims(campaign);
+    campaign.conduct = conduct(campaign);
+    campaign.cleanup = steps.cleanup();
+    campaign.timeline = timeline::timeline(store, campaign, &made).await?;
+    Ok(())
+}
+
+/// What is kept of reports for what is to be cleaned up: not all of them at once.
+#[derive(Default)]
+struct Steps {
+    members: Vec<(usize, Vec<Deed>, Vec<lazaret_model::Behaviour>, Vec<Indicator>)>,
+}
+
+impl Steps {
+    fn add(&mut self, member: usize, deeds: &[Deed], report: Report) {
+        let mut behaviours = Vec::new();
+        let mut indicators: Vec<Indicator> = Vec::new();
+        for image in report.images {
+            behaviours.extend(image.behaviours.into_iter().filter(|behaviour| {
+                matches!(&behaviour.kind, lazaret_model::BehaviourKind::File { path, .. }
+                    if deeds::host_path(path).is_some())
+            }));
+            let guilty = image.findings.iter().filter(|finding| finding.class == Class::Malware);
+            for indicator in guilty.flat_map(|finding| &finding.indicators) {
+                if indicators.len() < INDICATORS && !indicators.contains(indicator) {
+                    indicators.push(indicator.clone());
+                }
+            }
+        }
+        self.members.push((member, deeds.to_vec(), behaviours, indicators));
+    }
+
+    fn cleanup(&self) -> Vec<lazaret_model::Cleanup> {
+        let done = self.members.iter().map(|(member, deeds, behaviours, indicators)| Done {
+            member: *member,
+            deeds,
+            behaviours,
+            indicators: indicators.iter().collect(),
+        });
+        cleanup(&done.collect::<Vec<_>>())
+    }
+}
+
+/// When an image was made, by its own word: the latest of its platforms.
+fn created(report: &Report) -> Option<String> {
+    let times = report.images.iter().filter_map(|image| own_word(&image.image));
+    times.filter_map(|time| timeline::utc(&time)).max()
+}
+
+fn own_word(image: &Image) -> Option<String> {
+    let steps = image.config.history.iter().rev().map(|step| &step.created);
+    std::iter::once(&image.config.created).chain(steps).find(|time| !time.is_empty()).cloned()
+}
+
+/// For each kind of deed a sentence with the evidence of the member that shows it best.
+fn conduct(campaign: &Campaign) -> Vec<Conduct> {
+    let mut all = Vec::new();
+    for kind in DeedKind::ALL {
+        let of = |deeds: &[Deed]| deeds.iter().find(|deed| deed.kind == kind).cloned();
+        let who: Vec<(usize, Deed)> = campaign
+            .members
+            .iter()
+            .enumerate()
+            .filter_map(|(at, member)| of(&member.deeds).map(|deed| (at, deed)))
+            .collect();
+        // The longest evidence that still is a line says most.
+        let Some((at, best)) = who.iter().max_by_key(|(at, deed)| (score(deed), std::cmp::Reverse(*at)))
+        else {
+            continue;
+        };
+        let name = campaign.members[*at].repository.rsplit('/').next().unwrap_or_default();
+        let count = who.len();
+        let images = if count == 1 { "One image".to_owned() } else { format!("{count} images") };
+        let text =
+            format!("{images} {} In {name}, {}: {}", verb(kind, count), best.place, best.evidence.trim());
+        all.push(Conduct { kind, text, members: who.into_iter().map(|(at, _)| at).collect() });
+    }
+    all
+}
+
+fn score(deed: &Deed) -> usize {
+    let length = deed.evidence.chars().count();
+    if length > 200 { 200usize.saturating_sub(length / 10) } else { length }
+}
+
+/// What images do of a kind, as the rest of a sentence.
+fn verb(kind: DeedKind, count: usize) -> &'static str {
+    let one = count == 1;
+    match (kind, one) {
+        (DeedKind::MinerInPlace, true) => "holds a miner, ready to run.",
+        (DeedKind::MinerInPlace, false) => "hold a miner, ready to run.",
+        (DeedKind::MinerFetched, true) => "fetches a miner.",
+        (DeedKind::MinerFetched, false) => "fetch a miner.",
+        (DeedKind::DownloadAndRun, true) => "fetches and runs what nobody has seen.",
+        (DeedKind::DownloadAndRun, false) => "fetch and run what nobody has seen.",
+        (DeedKind::HostCron, true) => "writes to the host's schedule.",
+        (DeedKind::HostCron, false) => "write to the host's schedule.",
+        (DeedKind::Cron, true) => "keeps a schedule of its own.",
+        (DeedKind::Cron, false) => "keep a schedule of their own.",
+        (DeedKind::ReverseShell, true) => "hands a shell to somebody far away.",
+        (DeedKind::ReverseShell, false) => "hand a shell to somebody far away.",
+        (DeedKind::SshKey, true) => "adds a key or an account that may log in.",
+        (DeedKind::SshKey, false) => "add a key or an account that may log in.",
+        (DeedKind::Escape, true) => "takes over the host.",
+        (DeedKind::Escape, false) => "take over the host.",
+        (DeedKind::CredentialTheft, true) => "takes credentials.",
+        (DeedKind::CredentialTheft, false) => "take credentials.",
+        (DeedKind::Hiding, true) => "hides what it does.",
+        (DeedKind::Hiding, false) => "hide what they do.",
+        (DeedKind::Impairment, true) => "stops guards or rivals.",
+        (DeedKind::Impairment, false) => "stop guards or rivals.",
+        (DeedKind::Spreading, true) => "looks for further victims.",
+        (DeedKind::Spreading, false) => "look for further victims.",
+        (DeedKind::Abuse, true) => "attacks others or sells the victim's line.",
+        (DeedKind::Abuse, false) => "attack others or sell the victim's line.",
+        (DeedKind::Deception, true) => "promises what it does not hold.",
+        (DeedKind::Deception, false) => "promise what they do not hold.",
+        (DeedKind::Other, true) => "is accused of something else.",
+        (DeedKind::Other, false) => "are accused of something else.",
+    }
+}
