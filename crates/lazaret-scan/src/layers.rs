@@ -13,7 +13,9 @@ use tokio::task::JoinHandle;
 
 use crate::scanner::ByBlob;
 use crate::source::{LayerBytes, Source};
-use crate::worker::{LayerAnswer, LayerInput, ReadRequest, ReadWhat, WorkerError, WorkerPlace};
+use crate::worker::{
+    HeldLayer, LayerAnswer, LayerInput, ReadRequest, ReadWhat, Worker, WorkerError, WorkerPlace,
+};
 use crate::{Listener, Progress, ScanError};
 
 /// A content and its key.
@@ -145,18 +147,32 @@ impl Layers<'_> {
             Some(_) => Some(self.turns.take(&layer.digest).await),
             None => None,
         };
+        // Under what the worker holds it from one image to the next; only what the store knows too.
+        let key = match (self.store, &layer.diff_id) {
+            (Some(_), Some(diff_id)) if self.workers.is_warm() && !self.careful => {
+                Some(format!("{diff_id} {} {}", self.facts_key(layer), self.byte_rules))
+            }
+            _ => None,
+        };
+        if let Some(key) = &key
+            && let Some(held) = self.workers.get().await?.held(key)
+        {
+            let input = LayerInput::Held(held.id);
+            let known = Known { input, gaps: held.gaps, complete: true, remembered: true, died: false };
+            return Ok((known, Vec::new()));
+        }
         let mut facts = None;
         if let (Some(store), Some(diff_id)) = (self.store, &layer.diff_id) {
             facts = store.facts(diff_id, &self.facts_key(layer)).await?;
             if let Some(facts) = &facts
                 && let Some(matches) = store.byte_matches(diff_id, self.byte_rules).await?
             {
-                return self.remembered(facts.clone(), matches, store).await;
+                return self.remembered(facts.clone(), matches, store, key).await;
             }
         }
         let what = ReadWhat { analyze: facts.is_none(), match_bytes: true };
-        let answer = match self.fetch(layer, what, Vec::new()).await? {
-            Fetched::Answer(answer) => *answer,
+        let (answer, worker) = match self.fetch(layer, what, Vec::new()).await? {
+            Fetched::Answer(answer, worker) => (*answer, worker),
             Fetched::Gap(gap) => return Ok((Known::unread(gap, false), Vec::new())),
             Fetched::Died(gap) => return Ok((Known::unread(gap, true), Vec::new())),
         };
@@ -168,7 +184,7 @@ impl Layers<'_> {
                 let Some(store) = self.store else { return Err(no_store()) };
                 let mut gaps = facts.gaps.clone();
                 gaps.extend(answer.facts.gaps.iter().cloned());
-                let (mut known, contents) = self.remembered(facts, answer.matches, store).await?;
+                let (mut known, contents) = self.remembered(facts, answer.matches, store, None).await?;
                 known.gaps = gaps;
                 known.complete &= answer.facts.complete;
                 known.remembered = false;
@@ -181,6 +197,9 @@ impl Layers<'_> {
                     let contents = contents.into_iter().map(|(id, bytes)| (id, Arc::from(bytes))).collect();
                     (LayerInput::Given(Box::new(answer.facts), answer.matches), contents)
                 } else {
+                    if let (Some(key), true) = (key, complete) {
+                        worker.hold(key, HeldLayer { id: answer.id, gaps: gaps.clone() });
+                    }
                     (LayerInput::Held(answer.id), Vec::new())
                 };
                 Ok((Known { input, gaps, complete, remembered: false, died: false }, contents))
@@ -193,12 +212,16 @@ impl Layers<'_> {
         facts: LayerFacts,
         matches: Vec<Fact>,
         store: &Store,
+        key: Option<String>,
     ) -> Result<(Known, Vec<Content>), ScanError> {
         let contents = store.contents(&facts.kept).await?.into_iter().collect();
         let known = Known {
             gaps: facts.gaps.clone(),
             complete: facts.complete,
-            input: LayerInput::Given(Box::new(facts), matches),
+            input: match key {
+                Some(key) => LayerInput::Keep(key, Box::new(facts), matches),
+                None => LayerInput::Given(Box::new(facts), matches),
+            },
             remembered: true,
             died: false,
         };
@@ -242,7 +265,7 @@ impl Layers<'_> {
         for (number, paths) in by_layer {
             let Some(layer) = image.layers.get(number) else { continue };
             let what = ReadWhat { analyze: false, match_bytes: false };
-            if let Fetched::Answer(answer) = self.fetch(layer, what, paths).await? {
+            if let Fetched::Answer(answer, _) = self.fetch(layer, what, paths).await? {
                 contents.extend(answer.kept.into_iter().map(|(id, bytes)| (id, Arc::from(bytes))));
             }
         }
@@ -319,12 +342,13 @@ impl Layers<'_> {
                 is: answer.blob_digest.clone(),
             });
         }
-        Ok(Fetched::Answer(Box::new(answer)))
+        Ok(Fetched::Answer(Box::new(answer), worker))
     }
 }
 
 enum Fetched {
-    Answer(Box<LayerAnswer>),
+    /// What the worker says, and which worker.
+    Answer(Box<LayerAnswer>, Arc<Worker>),
     Gap(Gap),
     /// The worker died while it read the layer.
     Died(Gap),

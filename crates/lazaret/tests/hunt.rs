@@ -410,3 +410,45 @@ async fn a_fleet_hunts_through_the_queue_and_is_followed_to_its_end() {
         item["state"] == "malicious" && item["reference"] == format!("{}/team/app3:1", fake.host)
     }));
 }
+
+#[test]
+fn a_hunt_says_of_each_image_what_a_scan_of_it_alone_says() {
+    let place = Place::new();
+    let mut layouts = Vec::new();
+    for case in lazaret_lab::cases().unwrap() {
+        // Images on the same base follow each other, on one worker that goes on holding it.
+        if case.set == lazaret_lab::Set::Lineup {
+            let path = place.path("lineup").join(&case.name);
+            case.write_oci_layout(&path).unwrap();
+            layouts.push(format!("oci:{}", fs::canonicalize(path).unwrap().display()));
+        }
+    }
+    let folder = place.path("lineup").display().to_string();
+    let hunted = place.run(&["hunt", &folder, "--store", &store(&place), "--at-once", "1", "-q"]);
+    assert_eq!(hunted.code, 1, "{hunted:?}");
+    let scan = |store: &[&str]| {
+        let references: Vec<&str> = layouts.iter().map(String::as_str).collect();
+        let (said, report) = place.json(&[&["scan", "-q"], store, &references[..]].concat());
+        assert_eq!(said.code, 1, "{}", said.err);
+        let images: Vec<Value> = support::images(&report).into_iter().cloned().collect();
+        images
+            .into_iter()
+            .map(|image| {
+                ["manifest", "verdict", "findings", "gaps", "behaviours"].map(|part| image[part].clone())
+            })
+            .collect::<Vec<_>>()
+    };
+    let (remembered, alone) = (scan(&["--store", &store(&place)]), scan(&["--no-store"]));
+    assert_eq!(remembered.len(), alone.len());
+    assert!(alone.len() >= 17, "{}", alone.len());
+    assert_eq!(remembered, alone);
+    // That they were remembered by the hunt, and not judged by the scan after it.
+    let again = hunt_plain(&place, &folder);
+    assert_eq!(number(&again, "judgedNow"), 0, "{again}");
+}
+
+/// Hunts with the built-in rules.
+fn hunt_plain(place: &Place, target: &str) -> Value {
+    let said = place.run(&["hunt", target, "--store", &store(place), "-q", "-f", "json"]);
+    serde_json::from_str(&said.out).unwrap_or_else(|e| panic!("{e}: {said:?}"))
+}

@@ -21,7 +21,9 @@ const USAGE: &str = "usage: cargo xtask VERB
   eval --lab               the same over the lab, against the committed baseline
   bench [--runs N] [DIR…]  measure scans against the floor and against peers
   bench gate [--runs N] [DIR…]
-                           measure pulls through the gate against pulls from the registry";
+                           measure pulls through the gate against pulls from the registry
+  bench hunt [--runs N] [--images N]
+                           measure a hunt over images that share bases against their unique layers";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         "corpus" => suites::run(&rest),
         "eval" => eval::run(&rest),
         "bench" if rest.first().is_some_and(|what| what == "gate") => bench::gate::run(&rest[1..]),
+        "bench" if rest.first().is_some_and(|what| what == "hunt") => bench::hunt::run(&rest[1..]),
         "bench" => bench::run(&rest),
         "floor" => bench::floor(&rest),
         _ => Err(anyhow::anyhow!("`{verb}` is no verb\n{USAGE}")),

@@ -54,7 +54,10 @@ async fn a_real_registry_lists_its_repositories_and_tags_page_by_page() {
         assert!(error.is_none() && skipped == 0, "{error:?}");
         assert_eq!(found, ["a/one", "b/two", "c", "d/e/f", "g"], "pages of {size}");
         let tags = client().tags_of(&registry.host, "a/one", size).await.unwrap();
-        assert_eq!(all(tags).await.0, ["1", "2", "3"], "pages of {size}");
+        let mut tags = all(tags).await.0;
+        // In which order a registry lists tags is its own affair.
+        tags.sort();
+        assert_eq!(tags, ["1", "2", "3"], "pages of {size}");
     }
     let (found, ..) = all(client().catalogue(&registry.host, 2, Some("b/two")).await.unwrap()).await;
     assert_eq!(found, ["c", "d/e/f", "g"]);

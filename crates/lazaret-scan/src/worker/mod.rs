@@ -10,7 +10,7 @@ mod reading;
 mod serve;
 
 pub(crate) use place::{WorkerPlace, Workers};
-pub(crate) use process::{JudgeAnswer, LayerAnswer, LayerInput, ReadRequest};
+pub(crate) use process::{HeldLayer, JudgeAnswer, LayerAnswer, LayerInput, ReadRequest};
 pub use process::{WORKER_ARGUMENT, Worker, WorkerError};
 pub use protocol::{ReadWhat, WorkerConfig};
 pub use serve::run_worker;

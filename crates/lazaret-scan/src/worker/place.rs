@@ -21,6 +21,8 @@ struct Idle {
     places: Vec<WorkerPlace>,
     /// How many are kept; those besides end, and their memory with them.
     kept: usize,
+    /// Whether a worker goes on holding the layers of earlier images: many images follow that share them.
+    warm: bool,
 }
 
 impl Workers {
@@ -31,14 +33,16 @@ impl Workers {
         at_once: usize,
         progress: mpsc::UnboundedSender<u64>,
     ) -> Self {
-        let idle = Lock::new(Idle { places: Vec::new(), kept: 1 });
+        let idle = Lock::new(Idle { places: Vec::new(), kept: 1, warm: false });
         Self { program, config, progress, turns: Semaphore::new(at_once.max(1)), idle }
     }
 
     /// Keeps as many workers for the next images as images are judged at once, for whoever judges many
     /// without a pause.
     pub(crate) fn keep(&self, workers: usize) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).kept = workers.max(1);
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.kept = workers.max(1);
+        idle.warm = true;
     }
 
     /// A place for one image, waited for. It is given back when it is dropped.
@@ -47,8 +51,12 @@ impl Workers {
     /// Never while the scanner lives.
     pub(crate) async fn take(&self) -> Result<Lease<'_>, WorkerError> {
         let turn = self.turns.acquire().await.map_err(|e| WorkerError::Start(e.to_string()))?;
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).places.pop();
+        let (idle, warm) = {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            (idle.places.pop(), idle.warm)
+        };
         let place = idle.unwrap_or_else(|| WorkerPlace {
+            warm,
             program: self.program.clone(),
             config: self.config.clone(),
             progress: self.progress.clone(),
@@ -77,7 +85,10 @@ impl Deref for Lease<'_> {
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
         let Some(mut place) = self.place.take() else { return };
-        if let Some(worker) = place.worker.get_mut() {
+        let most = if place.warm { place.config.memory / WARM } else { 0 };
+        if let Some(worker) = place.worker.get_mut()
+            && (!place.warm || worker.held_bytes() > most)
+        {
             worker.forget();
         }
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -92,10 +103,19 @@ pub(crate) struct WorkerPlace {
     program: PathBuf,
     config: WorkerConfig,
     progress: mpsc::UnboundedSender<u64>,
+    warm: bool,
     worker: Mutex<Option<Arc<Worker>>>,
 }
 
+/// Which part of its memory a worker may fill with the layers of earlier images.
+const WARM: u64 = 8;
+
 impl WorkerPlace {
+    /// Whether the worker goes on holding the layers of earlier images.
+    pub(crate) fn is_warm(&self) -> bool {
+        self.warm
+    }
+
     /// The worker; a new one, which holds nothing, where there is none or it is dead.
     ///
     /// # Errors

@@ -51,6 +51,32 @@ pub(crate) enum LayerInput {
     Held(u64),
     /// From the store.
     Given(Box<LayerFacts>, Vec<Fact>),
+    /// From the store, to be held for later images.
+    Keep(String, Box<LayerFacts>, Vec<Fact>),
+}
+
+/// A layer that the worker holds between two images.
+#[derive(Debug, Clone)]
+pub(crate) struct HeldLayer {
+    /// Its number.
+    pub id: u64,
+    /// What of it was not read.
+    pub gaps: Vec<Gap>,
+}
+
+/// What a worker holds between two images, by what it is of: the layer, and who stated the facts.
+#[derive(Debug, Default)]
+struct HeldLayers {
+    layers: HashMap<String, HeldLayer>,
+    /// Bytes that the worker holds, about.
+    bytes: u64,
+}
+
+/// Bytes that a fact takes in memory, about.
+const FACT: u64 = 400;
+
+fn weight(facts: &LayerFacts, matches: &[Fact]) -> u64 {
+    (facts.facts.len() as u64 + facts.entries.len() as u64 + matches.len() as u64) * FACT
 }
 
 /// A layer to be read, and where its blob is.
@@ -99,6 +125,7 @@ pub struct Worker {
     /// In words, what confines the worker.
     pub confinement: String,
     packs: Vec<RulePack>,
+    held: Mutex<HeldLayers>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -160,6 +187,7 @@ impl Worker {
             listener: Some(listener),
             confinement,
             packs,
+            held: Mutex::default(),
         })
     }
 
@@ -213,6 +241,7 @@ impl Worker {
         let request = Request::Read { id, layer, offset, length, seekable, what, wanted, budget, seconds };
         match self.ask(id, &request, &[], Some(descriptor)).await? {
             (Answer::Read { id, facts, matches, blob_ok, blob_digest, blob_bytes, whole, kept }, bytes) => {
+                lock(&self.held).bytes += bytes.len() as u64 + weight(&facts, &matches);
                 let kept = split(kept, bytes)?;
                 Ok(LayerAnswer { id, facts: *facts, matches, blob_ok, blob_digest, blob_bytes, whole, kept })
             }
@@ -230,11 +259,18 @@ impl Worker {
         launch: Option<&Launch>,
     ) -> Result<JudgeAnswer, WorkerError> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let mut kept = Vec::new();
         let layers = layers
             .into_iter()
             .map(|layer| match layer {
                 LayerInput::Held(id) => JudgeLayer::Held(id),
                 LayerInput::Given(facts, matches) => JudgeLayer::Given(facts, matches),
+                LayerInput::Keep(key, facts, matches) => {
+                    let number = self.next.fetch_add(1, Ordering::Relaxed);
+                    let held = HeldLayer { id: number, gaps: facts.gaps.clone() };
+                    kept.push((key, held, weight(&facts, &matches)));
+                    JudgeLayer::Keep(number, facts, matches)
+                }
             })
             .collect();
         let request = Request::Judge {
@@ -247,7 +283,16 @@ impl Worker {
             launch: launch.map(|launch| Box::new(launch.clone())),
         };
         let parts: Vec<&[u8]> = contents.iter().map(|(_, bytes)| bytes.as_ref()).collect();
-        match self.ask(id, &request, &parts, None).await?.0 {
+        let answer = self.ask(id, &request, &parts, None).await?.0;
+        {
+            let mut held = lock(&self.held);
+            held.bytes += parts.iter().map(|part| part.len() as u64).sum::<u64>();
+            for (key, layer, weight) in kept {
+                held.bytes += weight;
+                held.layers.insert(key, layer);
+            }
+        }
+        match answer {
             Answer::Judged { report, .. } => Ok(JudgeAnswer::Report(report)),
             Answer::Needs { missing, .. } => Ok(JudgeAnswer::Needs(missing)),
             _ => Err(WorkerError::Broken("the reading worker answered another question".to_owned())),
@@ -268,8 +313,24 @@ impl Worker {
         }
     }
 
+    /// The layer that the worker holds since an earlier image.
+    pub(crate) fn held(&self, key: &str) -> Option<HeldLayer> {
+        lock(&self.held).layers.get(key).cloned()
+    }
+
+    /// Notes that the worker holds a layer that it read to its end.
+    pub(crate) fn hold(&self, key: String, layer: HeldLayer) {
+        lock(&self.held).layers.insert(key, layer);
+    }
+
+    /// Bytes that the worker holds of earlier images, about.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        lock(&self.held).bytes
+    }
+
     /// Lets the worker drop what it holds of earlier images.
     pub(crate) fn forget(&self) {
+        *lock(&self.held) = HeldLayers::default();
         let socket = lock(&self.socket);
         // A dead worker holds nothing.
         let _ = channel::send(&socket, &Request::Forget, &[], None);

@@ -89,6 +89,8 @@ pub(super) enum JudgeLayer {
     Held(u64),
     /// These, from the store.
     Given(Box<LayerFacts>, Vec<Fact>),
+    /// These, from the store, to be held under this number for later images.
+    Keep(u64, Box<LayerFacts>, Vec<Fact>),
 }
 
 /// From the worker to the program.

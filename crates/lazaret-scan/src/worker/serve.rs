@@ -229,6 +229,12 @@ fn judge(
                 }
             },
             JudgeLayer::Given(facts, matches) => (Arc::new(*facts), Arc::new(matches)),
+            JudgeLayer::Keep(number, facts, matches) => {
+                let layer = Held { facts: Arc::new(*facts), matches: Arc::new(matches) };
+                let both = (Arc::clone(&layer.facts), Arc::clone(&layer.matches));
+                memory.layers.insert(number, layer);
+                both
+            }
         });
     }
     let inputs: Vec<LayerInput<'_>> =

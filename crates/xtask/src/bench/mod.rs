@@ -3,6 +3,7 @@
 
 mod floor;
 pub mod gate;
+pub mod hunt;
 mod images;
 mod measure;
 
