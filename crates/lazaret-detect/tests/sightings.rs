@@ -3,8 +3,8 @@
 
 use std::sync::LazyLock;
 
-use lazaret_detect::{Pack, try_recipe};
-use lazaret_model::{ImageReport, IndicatorKind, Location};
+use lazaret_detect::{Judgement, LayerInput, Pack, judge, try_recipe};
+use lazaret_model::{ContentId, EntryPath, Fact, FactKind, ImageReport, IndicatorKind, LayerFacts, Location};
 use lazaret_recipe::Recipe;
 
 static PACK: LazyLock<Pack> = LazyLock::new(|| Pack::load(&[], None).unwrap());
@@ -251,5 +251,56 @@ fn there_are_never_more_than_a_thousand_of_bounded_length_sorted_and_each_once()
     // What starts is kept where there is too much.
     assert!(
         seen.iter().any(|s| s.indicator.kind == IndicatorKind::ScriptHash && s.location.to_string() == "/opt/399.sh")
+    );
+}
+
+#[test]
+fn a_login_at_a_pool_is_seen_on_a_command_line_and_that_of_another_tool_is_not() {
+    let text = "ELF /bin/m 0755\n    m\nCMD [\"/bin/m\", \"-o\", \"pool.example.test:3333\", \"--user=someone.rig1\"]\n";
+    assert_eq!(values(text, IndicatorKind::PoolLogin), ["someone.rig1"]);
+    let other = "ELF /bin/curl 0755\n    c\nCMD [\"/bin/curl\", \"-o\", \"/out\", \"-u\", \"someone\", \"http://a.example.test/\"]\n";
+    assert_eq!(values(other, IndicatorKind::PoolLogin), Vec::<String>::new());
+    let coin = format!(
+        "ELF /bin/m 0755\n    m\nCMD [\"/bin/m\", \"-o\", \"pool.example.test:3333\", \"-u\", \"{}.w\"]\n",
+        wallet(9)
+    );
+    assert_eq!(values(&coin, IndicatorKind::PoolLogin), Vec::<String>::new(), "a wallet is a wallet");
+}
+
+#[test]
+fn whoever_signed_a_key_or_a_script_is_known() {
+    let text = format!(
+        "FILE /tmp/id.pub\n    {} root@forge9\nFILE /opt/a.sh 0755\n    #!/bin/sh\n    # init v0.2 dm117@build7\n    echo a\n",
+        key(3)
+    );
+    assert_eq!(values(&text, IndicatorKind::BuilderTrace), ["host build7", "host forge9", "user dm117"]);
+    let others = "FILE /opt/a.sh 0755\n    #!/bin/sh\n    # by someone@mail.example.test, needs pkg@latest, user@host\n    x=me@there\n";
+    assert_eq!(values(others, IndicatorKind::BuilderTrace), Vec::<String>::new());
+}
+
+#[test]
+fn owners_of_the_archive_that_the_container_does_not_know_are_traces() {
+    let facts = |users: &[&str]| LayerFacts {
+        facts: vec![Fact::about(
+            &EntryPath::default(),
+            FactKind::ArchiveOwners {
+                users: users.iter().map(|&name| name.to_owned()).collect(),
+                groups: ["dm117", "minters", "wheel"].map(str::to_owned).into(),
+            },
+        )],
+        complete: true,
+        ..LayerFacts::default()
+    };
+    let mut image = judged("LAYER COPY a\nFILE /x\n    x\n").image;
+    image.config.user = String::new();
+    let read = facts(&["dm117", "runner", "root"]);
+    let inputs = [LayerInput { facts: &read, matches: &[] }];
+    let contents = std::collections::BTreeMap::<ContentId, std::sync::Arc<[u8]>>::new();
+    let Judgement::Report(report) = judge(&PACK, &image, &inputs, Vec::new(), &contents, true) else {
+        panic!("the judge asks in its last round")
+    };
+    assert_eq!(
+        seen(&report, IndicatorKind::BuilderTrace),
+        [("group minters".to_owned(), "layer 0".to_owned()), ("user dm117".to_owned(), "layer 0".to_owned())]
     );
 }

@@ -182,6 +182,15 @@ pub enum FactKind {
         /// Names of the scripts, modules and libraries inside, where they can be listed.
         entries: Vec<String>,
     },
+    /// Names of users and groups that the headers of a layer's archive give besides the numbers:
+    /// those of the machine on which it was written. The fact stands at the root; root itself is left
+    /// out.
+    ArchiveOwners {
+        /// At most 32, sorted.
+        users: Vec<String>,
+        /// At most 32, sorted.
+        groups: Vec<String>,
+    },
 }
 
 /// A kind of text, by content first and name second.

@@ -34,7 +34,8 @@ pub enum IndicatorKind {
     /// An unusual label: `name=value`.
     Label,
     /// A user name, host name, path, time zone or tool version of the machine that built the image:
-    /// `user dm117`, `host build7.example`, `zone +08:00`.
+    /// `user dm117`, `group dm117`, `host build7.example`, `path /home/dm117`, `zone +08:00`,
+    /// `tool deploy.sh v0.4`.
     BuilderTrace,
 }
 

@@ -66,4 +66,4 @@ pub use verdict::{Outcome, Verdict};
 
 /// Version of the stored form of [`LayerFacts`]. Raise it whenever a type in it changes shape,
 /// so that what an older program stored is read again instead of misread.
-pub const FACTS_VERSION: u32 = 1;
+pub const FACTS_VERSION: u32 = 2;

@@ -484,3 +484,65 @@ fn an_empty_archive_and_an_empty_blob_are_layers_without_entries() {
     assert!(read.gaps.iter().any(|g| g.matters));
     assert_eq!(sink.of(Owner::Outside), b"this is no archive at all");
 }
+
+/// The facts of a layer about its archive.
+#[derive(Default)]
+struct Facts(Vec<lazaret_model::FactKind>);
+
+impl LayerSink for Facts {
+    fn entry(&mut self, _: FileEntry) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    fn content(&mut self, _: Owner, _: Piece) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    fn fact(&mut self, fact: Fact) {
+        self.0.push(fact.kind);
+    }
+}
+
+fn owners(tar: &[u8]) -> Vec<lazaret_model::FactKind> {
+    let mut sink = Facts::default();
+    assert!(read_layer(tar, &layer(tar, tar), &Budget::default(), None, &mut sink).complete);
+    sink.0
+}
+
+fn owned(name: &str, user: &[u8], group: &[u8]) -> [u8; 512] {
+    let mut header = Header::new(name, b'0', 0);
+    header.block[265..265 + user.len()].copy_from_slice(user);
+    header.block[297..297 + group.len()].copy_from_slice(group);
+    header.sealed()
+}
+
+#[test]
+fn the_names_of_owners_are_told_once_for_a_layer() {
+    let tar = Tar::new()
+        .raw(&owned("a", b"dm117", b"staff"))
+        .raw(&owned("b", b"dm117", b"staff"))
+        .raw(&owned("c", b"root", b"root"))
+        // Of no use as a name: no text, a line end in it, 32 bytes without an end.
+        .raw(&owned("d", b"\xff\xfe", b"a\nb"))
+        .raw(&owned("e", &[b'x'; 32], b""))
+        .end();
+    let told = |users: &[&str], groups: &[&str]| lazaret_model::FactKind::ArchiveOwners {
+        users: users.iter().map(|&name| name.to_owned()).collect(),
+        groups: groups.iter().map(|&name| name.to_owned()).collect(),
+    };
+    assert_eq!(owners(&tar), [told(&["dm117", &"x".repeat(32)], &["staff"])]);
+    assert_eq!(owners(&sample()), [], "no names, nothing to tell");
+}
+
+#[test]
+fn thousands_of_owners_are_remembered_as_few() {
+    let mut tar = Tar::new();
+    for n in 0..5_000 {
+        tar = tar.raw(&owned(&format!("f{n}"), format!("user{n}").as_bytes(), format!("g{n}").as_bytes()));
+    }
+    let facts = owners(&tar.end());
+    let [lazaret_model::FactKind::ArchiveOwners { users, groups }] = facts.as_slice() else {
+        panic!("{facts:?}")
+    };
+    assert_eq!((users.len(), groups.len()), (32, 32));
+}

@@ -12,8 +12,8 @@ use crate::{Analyzer, Subject};
 /// executables by mode bit, ELF programs, scripts, crontabs and units, and whatever carries an
 /// indicator or a byte match.
 ///
-/// Libraries and data are not hashed unless something was seen in them. Hashing everything costs
-/// as much as the digest of the whole layer, and identity is already kept as the content id.
+/// Data, and libraries in the directories where packages put theirs, are not hashed unless something
+/// was seen in them. Hashing everything costs as much as the digest of the whole layer, and identity is already kept as the content id.
 /// A content read in windows is never whole in memory and has no hash here.
 ///
 /// Programs and libraries have the digests of package databases besides: which of them is worth its
@@ -42,7 +42,7 @@ impl Analyzer for Hash {
     }
 
     fn version(&self) -> u32 {
-        3
+        4
     }
 
     fn wants(&self, subject: &Subject<'_>) -> bool {
@@ -83,7 +83,8 @@ impl Analyzer for Hash {
                 _ => {}
             }
         }
-        let worth = worth || subject.mode & 0o111 != 0 && !library;
+        let brought = library && subject.inside.is_empty() && is_brought_library(subject);
+        let worth = worth || subject.mode & 0o111 != 0 && !library || brought;
         // What is text is kept where it could act, and its digests are made where they are asked for.
         let watched = !library || is_watched(subject);
         let checked = subject.inside.is_empty() && subject.bytes.len() <= LARGEST_CHECKED && watched;
@@ -123,6 +124,19 @@ fn is_watched(subject: &Subject<'_>) -> bool {
     NAMES.iter().any(|name| subject.path.file_name().starts_with(name))
 }
 
+/// Whether a library lies where neither a distribution nor a language's packages put theirs: then the
+/// image's maker did, and others of the maker may hold it too.
+fn is_brought_library(subject: &Subject<'_>) -> bool {
+    subject.bytes.len() <= LARGEST_FUZZY && !is_of_system(subject) && !super::text::is_bulk(subject.path)
+}
+
+/// Directories into which distributions put their files.
+fn is_of_system(subject: &Subject<'_>) -> bool {
+    let raw = subject.path.as_bytes();
+    let dirs: [&[u8]; 6] = [b"usr/", b"bin/", b"sbin/", b"lib/", b"lib64/", b"etc/"];
+    dirs.iter().any(|dir| raw.starts_with(dir)) && !raw.starts_with(b"usr/local/")
+}
+
 /// The largest content of which a fuzzy hash is made though nothing was seen in it.
 const LARGEST_FUZZY: usize = 8 << 20;
 
@@ -147,12 +161,7 @@ fn is_unlikely_packaged(subject: &Subject<'_>, facts: &[Fact]) -> bool {
             _ => {}
         }
     }
-    let of_system = {
-        let raw = subject.path.as_bytes();
-        let dirs: [&[u8]; 6] = [b"usr/", b"bin/", b"sbin/", b"lib/", b"lib64/", b"etc/"];
-        dirs.iter().any(|dir| raw.starts_with(dir)) && !raw.starts_with(b"usr/local/")
-    };
-    program && subject.bytes.len() <= LARGEST_FUZZY && !(of_system && plain)
+    program && subject.bytes.len() <= LARGEST_FUZZY && !(is_of_system(subject) && plain)
 }
 
 /// TLSH in its standard form; None for what is too short or too even.
@@ -170,7 +179,11 @@ mod tests {
     use super::*;
 
     fn hashed(mode: u32, kind: Option<FactKind>) -> bool {
-        let path = EntryPath::from("a");
+        hashed_at("usr/lib/a", mode, kind)
+    }
+
+    fn hashed_at(path: &str, mode: u32, kind: Option<FactKind>) -> bool {
+        let path = EntryPath::from(path);
         let subject = Subject { path: &path, inside: &[], mode, size: 3, bytes: b"abc", offset: 0 };
         let mut facts: Vec<Fact> = kind.into_iter().map(|kind| subject.fact(kind)).collect();
         Hash.analyze(&subject, &mut facts).unwrap();
@@ -211,6 +224,15 @@ mod tests {
         assert!(!hashed(0o644, None));
         assert!(!hashed(0o755, Some(elf(false))));
         assert!(!hashed(0o644, Some(FactKind::Text { kind: TextKind::Json, shebang: None })));
+    }
+
+    #[test]
+    fn a_library_is_hashed_where_no_package_puts_one() {
+        assert!(hashed_at("opt/x/libc.so.1", 0o755, Some(elf(false))));
+        assert!(hashed_at("usr/local/lib/hide.so", 0o644, Some(elf(false))));
+        for path in ["lib/x86_64-linux-gnu/a.so", "opt/venv/lib/python3.12/site-packages/x.so"] {
+            assert!(!hashed_at(path, 0o755, Some(elf(false))), "{path}");
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod wallet;
 
 pub(crate) use elf::{elf_end, elf_packer, elf_room, entropy};
 pub use host::{indicators_in_text, is_dynamic_dns};
+pub(crate) use pool::holds_wallet;
 pub use text::{TextContent, text_content};
 pub(crate) use text::{is_bulk, is_script, is_text};
 

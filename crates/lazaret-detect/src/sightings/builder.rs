@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use lazaret_model::{EntryPath, Image, IndicatorKind, Location};
+use lazaret_model::{EntryPath, FactKind, Image, IndicatorKind, Location};
 
 use super::gathered::{Gathered, Weight};
 use super::step;
@@ -43,6 +43,7 @@ pub(super) fn of(
     if let Some(zone) = zone(&config.created) {
         see("zone", zone, &Location::Config("Created".to_owned()), gathered);
     }
+    owners(case, gathered);
     move |label| traced.contains(label)
 }
 
@@ -61,7 +62,7 @@ fn is_of_person(label: &str) -> bool {
 }
 
 /// Whoever a text names: `somebody <login@machine>`, `login@machine`, one word. Whether it named one.
-fn person(text: &str, location: &Location, gathered: &mut Gathered<'_>) -> bool {
+pub(super) fn person(text: &str, location: &Location, gathered: &mut Gathered<'_>) -> bool {
     let mut told = false;
     let mut tell = |word: &str, value: &str| {
         see(word, value, location, gathered);
@@ -181,14 +182,71 @@ pub(super) fn is_generic(name: &str) -> bool {
         "www",
         "www-data",
     ];
+    // Groups of desktops and servers, which package managers make alike.
+    const GROUPS: [&str; 34] = [
+        "audio",
+        "cdrom",
+        "crontab",
+        "disk",
+        "domain users",
+        "everyone",
+        "fax",
+        "floppy",
+        "fuse",
+        "http",
+        "input",
+        "irc",
+        "kvm",
+        "libvirt",
+        "list",
+        "lpadmin",
+        "mysql",
+        "netdev",
+        "nginx",
+        "nixbld",
+        "plugdev",
+        "postgres",
+        "redis",
+        "render",
+        "sgx",
+        "src",
+        "ssh",
+        "ssl-cert",
+        "tape",
+        "tomcat",
+        "usbmux",
+        "utmp",
+        "video",
+        "voice",
+    ];
     let lower = name.to_ascii_lowercase();
-    NAMES.contains(&lower.as_str()) || name.bytes().all(|b| b.is_ascii_digit())
+    NAMES.contains(&lower.as_str())
+        || GROUPS.contains(&lower.as_str())
+        || lower.starts_with("systemd-")
+        || lower.starts_with('_')
+        || name.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// Names that every machine has, and those of manuals.
 fn is_nowhere(host: &str) -> bool {
     let first = host.split('.').next().unwrap_or_default();
-    first == "localhost" || matches!(host, "example.com" | "example.org" | "example.net" | "domain.com")
+    const NAMES: [&str; 14] = [
+        "localhost",
+        "host",
+        "hostname",
+        "server",
+        "machine",
+        "remote",
+        "example",
+        "domain",
+        "myhost",
+        "yourhost",
+        "computer",
+        "buildkitsandbox",
+        "runner",
+        "debian",
+    ];
+    NAMES.contains(&first) || host == "domain.com"
 }
 
 /// Where everybody has a mailbox: the name there is the person.
@@ -274,6 +332,22 @@ fn is_of_container(case: &Case<'_>, image: &Image, name: &str) -> bool {
             .any(|value| value.contains(&format!("/home/{name}")))
         || has_user(case, name)
         || image.config.history.iter().any(|step| makes(&step.created_by))
+}
+
+/// Owners that a layer's archive names and the container does not know.
+fn owners(case: &Case<'_>, gathered: &mut Gathered<'_>) {
+    for (layer, fact) in case.facts() {
+        let FactKind::ArchiveOwners { users, groups } = &fact.kind else { continue };
+        for (word, names) in [("user", users), ("group", groups)] {
+            // The group of a user's own name says nothing more.
+            let other = |name: &&String| word == "user" || !users.contains(name);
+            for name in names.iter().filter(other) {
+                if !is_generic(name) && !has_user(case, name) {
+                    see(word, name, &Location::Layer(layer), gathered);
+                }
+            }
+        }
+    }
 }
 
 /// Whether a `passwd` or `group` of the image names it.

@@ -13,6 +13,7 @@ mod network;
 mod own;
 mod programs;
 mod settings;
+mod signed;
 mod step;
 
 use lazaret_model::{Finding, Image, Inventory, Sighting};
@@ -38,6 +39,7 @@ pub(crate) fn take(
     named::of_config(image, &mut gathered);
     let bringing = programs::of(case, &own, &mut gathered);
     layers::of(case, image, &own, inventory, bringing, &mut gathered);
+    signed::of(case, &own, &mut gathered);
     let traced = builder::of(case, image, &mut gathered);
     settings::of(image, traced, &mut gathered);
     gathered.finish()

@@ -8,6 +8,7 @@ use lazaret_model::{
 use super::gathered::{Gathered, Weight};
 use super::own::Own;
 use super::{network, step};
+use crate::analyzers::holds_wallet;
 use crate::case::{Case, texts};
 use crate::indicators_in_text;
 
@@ -121,11 +122,38 @@ pub(super) fn of_behaviours(case: &Case<'_>, own: &Own<'_>, gathered: &mut Gathe
                 note(gathered, &indicator, at, weight, &location);
             }
         }
+        if let BehaviourKind::Process { argv, .. } = &behaviour.kind
+            && let Some(login) = pool_login(argv)
+        {
+            gathered.see(IndicatorKind::PoolLogin, login, weight, location.clone());
+        }
         if let BehaviourKind::Network { host, .. } = &behaviour.kind {
             let indicator = Indicator::new(IndicatorKind::Host, host.as_str());
             note(gathered, &indicator, at, weight, &location);
         }
     }
+}
+
+/// What a miner is told to log in as, where that is no wallet: `-u NAME` beside `-o HOST:PORT`.
+fn pool_login(argv: &[String]) -> Option<&str> {
+    let value = |names: &[&str]| {
+        argv.iter().enumerate().skip(1).find_map(|(at, word)| {
+            if names.contains(&word.as_str()) {
+                return argv.get(at + 1).map(String::as_str);
+            }
+            names.iter().find_map(|name| word.strip_prefix(name)?.strip_prefix('='))
+        })
+    };
+    let pool = value(&["-o", "--url", "-pool", "--pool"])?;
+    let (scheme, rest) = pool.split_once("://").unwrap_or(("", pool));
+    let port = rest.rsplit_once(':').map_or("", |(_, port)| port);
+    let is_pool = (scheme.contains("stratum") || scheme.is_empty() && rest.contains('.'))
+        && !port.is_empty()
+        && port.bytes().all(|b| b.is_ascii_digit());
+    let login = value(&["-u", "--user", "-user"])?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-+@".contains(c);
+    (is_pool && (2..=128).contains(&login.len()) && login.chars().all(plain) && !holds_wallet(login))
+        .then_some(login)
 }
 
 /// What the configuration and the history say.

@@ -19,8 +19,43 @@ struct Content<'a> {
     script: bool,
     /// Whether it has an interpreter line.
     shebang: bool,
+    /// The main module of a program in Go.
+    module: Option<&'a str>,
     /// Whether something was seen in it.
     evidence: bool,
+}
+
+/// Whether a module of Go is not one that many images hold a program of.
+fn is_somebodys(module: &str) -> bool {
+    const PUBLISHERS: [&str; 24] = [
+        "cloud.google.com/",
+        "cmd/",
+        "filippo.io/",
+        "github.com/aquasecurity/",
+        "github.com/aws/",
+        "github.com/containerd/",
+        "github.com/containers/",
+        "github.com/coreos/",
+        "github.com/docker/",
+        "github.com/etcd-io/",
+        "github.com/google/",
+        "github.com/grafana/",
+        "github.com/hashicorp/",
+        "github.com/helm/",
+        "github.com/kubernetes",
+        "github.com/moby/",
+        "github.com/opencontainers/",
+        "github.com/prometheus/",
+        "github.com/tianon/",
+        "go.etcd.io/",
+        "golang.org/",
+        "google.golang.org/",
+        "k8s.io/",
+        "sigs.k8s.io/",
+    ];
+    (4..=150).contains(&module.len())
+        && !["command-line-arguments", "main", "std", "example.com"].contains(&module)
+        && !PUBLISHERS.iter().any(|publisher| module.starts_with(publisher))
 }
 
 /// Notes them; gives the layers that bring one.
@@ -40,6 +75,7 @@ pub(super) fn of(case: &Case<'_>, own: &Own<'_>, gathered: &mut Gathered<'_>) ->
                     content.shebang = shebang.is_some();
                 }
             }
+            FactKind::GoBuild { module, .. } => contents.entry(key).or_default().module = Some(&module.0),
             FactKind::Indicator(_) | FactKind::ByteMatch { .. } => {
                 contents.entry(key).or_default().evidence = true;
             }
@@ -78,6 +114,10 @@ pub(super) fn of(case: &Case<'_>, own: &Own<'_>, gathered: &mut Gathered<'_>) ->
             offset: None,
         };
         gathered.see(kind, &sha256.to_string(), weight, location());
+        if let Some(module) = content.module.filter(|module| is_somebodys(module)) {
+            let trace = format!("tool go-module {module}");
+            gathered.see(IndicatorKind::BuilderTrace, &trace, weight, location());
+        }
         if let Some(tlsh) = content.fuzzy {
             gathered.see(IndicatorKind::FuzzyHash, &format!("{word} {tlsh}"), weight, location());
         }

@@ -66,7 +66,7 @@ pub trait LayerSink {
     /// carries bytes, gets at least one, right after its entry.
     fn content(&mut self, owner: Owner, piece: Piece) -> ControlFlow<()>;
 
-    /// Something about the archive itself: [`FactKind::ArchiveOddity`].
+    /// Something about the archive itself: [`FactKind::ArchiveOddity`], [`FactKind::ArchiveOwners`].
     fn fact(&mut self, fact: Fact);
 }
 
@@ -125,6 +125,7 @@ pub fn read_layer<R: Read>(
     }
     let flow = reader.entries(&mut stream);
     let flow = if flow.is_continue() { reader.trailing(&mut stream) } else { flow };
+    reader.owners();
     reader.finish(stream, layer, flow.is_break())
 }
 
@@ -217,6 +218,15 @@ impl Reader<'_> {
                     return ControlFlow::Continue(());
                 }
             }
+        }
+    }
+
+    /// States who owns the entries, by name.
+    fn owners(&mut self) {
+        let (users, groups) = self.walker.owners().names();
+        if !users.is_empty() || !groups.is_empty() {
+            let kind = FactKind::ArchiveOwners { users, groups };
+            self.sink.fact(Fact::about(&EntryPath::default(), kind));
         }
     }
 

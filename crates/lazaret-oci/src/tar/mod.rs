@@ -7,6 +7,7 @@
 //! is noted, the bytes up to the next sound header are handed out as stray, and reading goes on.
 
 mod header;
+mod owners;
 mod pax;
 mod sparse;
 mod walker;

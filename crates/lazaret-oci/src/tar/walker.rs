@@ -6,6 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use lazaret_model::{EntryPath, FileEntry, FileKind, Whiteout};
 
 use super::header::{Form, Header, HeaderFault};
+use super::owners::Owners;
 use super::pax::{Records, decimal};
 use super::sparse::{self, Extent, PaxForm};
 use super::{BLOCK, Stream};
@@ -84,6 +85,7 @@ pub(crate) struct Walker {
     ended: Option<bool>,
     hasher: RandomState,
     names: HashSet<u64>,
+    owners: Owners,
     notes: Vec<Note>,
 }
 
@@ -108,6 +110,7 @@ impl Walker {
             ended: None,
             hasher: RandomState::new(),
             names: HashSet::new(),
+            owners: Owners::default(),
             notes: Vec::new(),
         }
     }
@@ -115,6 +118,11 @@ impl Walker {
     /// What there is to say since the last call.
     pub(crate) fn notes(&mut self) -> std::vec::Drain<'_, Note> {
         self.notes.drain(..)
+    }
+
+    /// Names of owners in the headers so far.
+    pub(crate) fn owners(&self) -> &Owners {
+        &self.owners
     }
 
     /// Stored bytes of the current entry that are still to be read.
@@ -338,6 +346,7 @@ impl Walker {
         meta: Meta,
     ) -> Option<TarEntry> {
         let pax = meta.pax.unwrap_or_default();
+        self.owners.note(block, header.form, &pax);
         let own_size = header.size;
         let mut name = std::mem::take(&mut header.name);
         let mut link = std::mem::take(&mut header.link);
