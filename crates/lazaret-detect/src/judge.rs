@@ -1,5 +1,6 @@
 //! From facts to a report: the overlay, the start path, the rules, the policy.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use lazaret_launch::Statement;
@@ -14,7 +15,7 @@ use crate::checks::CHECKS;
 use crate::launch::{Given, LaunchLimits, follow_given};
 use crate::ownership::State;
 use crate::view::View;
-use crate::{Contents, Hit, HitPlace, Pack, policy};
+use crate::{Contents, Hit, HitPlace, Pack, Trace, policy};
 
 /// Behaviours beyond this many are not reported; the rules see all of them.
 const BEHAVIOURS_SHOWN: usize = 2_000;
@@ -60,6 +61,8 @@ pub struct Beside<'a> {
     pub instructions: &'a [Statement],
     /// Whether it is not built yet.
     pub unbuilt: bool,
+    /// Where it is noted down what the image holds that lists may name, where such lists are asked.
+    pub traces: Option<&'a RefCell<Vec<Trace>>>,
 }
 
 /// Judges one image, and how it is run or made.
@@ -131,6 +134,9 @@ pub fn judge_started(
     behaviours.truncate(BEHAVIOURS_SHOWN);
     let inventory = crate::inventory::take(&case, &behaviours);
     let sightings = crate::sightings::take(&case, image, &findings, &inventory);
+    if let Some(traces) = beside.traces {
+        traces.replace(crate::traces::take(&case));
+    }
     Judgement::Report(Box::new(ImageReport {
         image: image.clone(),
         verdict,

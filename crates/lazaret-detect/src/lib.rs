@@ -29,6 +29,7 @@ mod shell;
 mod sightings;
 mod sigma;
 mod subject;
+mod traces;
 mod trial;
 mod unpack;
 mod unread;
@@ -52,9 +53,10 @@ pub use pack::{
     Example, Examples, Language, Pack, PackError, PackRule, RulesVersion, load_rules, rules_version,
 };
 pub use planned::{judge_plan, judge_planned};
-pub use policy::{Weight, verdict, weight};
+pub use policy::{Weight, sort as sort_findings, verdict, weight};
 pub use sigma::{Event, Hit, HitPlace, SigmaRules};
 pub use subject::Subject;
+pub use traces::{Trace, Traced};
 pub use trial::try_recipe;
 pub use unpack::open_program;
 pub use view::{Found, Removal, Removed, View};

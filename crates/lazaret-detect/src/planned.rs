@@ -39,6 +39,7 @@ pub fn judge_planned(pack: &Pack, planned: &PlannedContainer) -> ImageReport {
         launch: Some(&planned.launch),
         instructions: made.map(|made| made.instructions.as_slice()).unwrap_or_default(),
         unbuilt: made.is_some(),
+        traces: None,
     };
     let mut report = try_recipe_started(pack, &recipe, &beside);
     if beside.unbuilt && add_written(&mut recipe, &report.behaviours) {

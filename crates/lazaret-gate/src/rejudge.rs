@@ -14,7 +14,7 @@ use crate::gate::Gate;
 use crate::judge::Judged;
 use crate::{Action, Credential};
 
-/// How often the folders of rules are looked at.
+/// How often the folders of rules and the feeds are looked at.
 const RULES_LOOK: Duration = Duration::from_secs(5);
 /// What came in so long ago is judged again when somebody asks for it.
 const BACK: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -24,8 +24,8 @@ const MOST: u32 = 20_000;
 const DOOR: &str = "rejudge";
 
 impl Gate {
-    /// Looks at the folders of rules every few seconds. Rules that can be read replace those before;
-    /// others are told, and those before hold. Never ends.
+    /// Looks at the folders of rules and at the feeds every few seconds. Those that can be read replace
+    /// those before; others are told, and those before hold. Never ends.
     pub async fn watch_rules(self: Arc<Self>, settings: Settings, listener: Listener, tell: impl Fn(&str)) {
         self.judge_again(&tell).await;
         self.rules(settings, listener, &tell, true).await;
@@ -37,7 +37,7 @@ impl Gate {
     }
 
     async fn rules(&self, settings: Settings, listener: Listener, tell: &impl Fn(&str), again: bool) {
-        if settings.worker.rules.is_empty() {
+        if settings.worker.rules.is_empty() && settings.feeds.is_none() {
             return std::future::pending().await;
         }
         let mut broken = None;
@@ -50,7 +50,7 @@ impl Gate {
                     Ok(scanner) => {
                         broken = None;
                         self.judge.replace(Arc::new(scanner));
-                        tell("the rules were read again");
+                        tell("the rules were read again, and the feeds");
                         if again {
                             self.judge_again(tell).await;
                         }

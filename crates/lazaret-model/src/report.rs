@@ -1,8 +1,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Behaviour, BuiltOn, Coverage, Digest, Finding, Gap, Image, Inventory, Launch, PinnedRef, Platform,
-    RulePack, Sighting, Verdict,
+    Behaviour, BuiltOn, Coverage, Digest, FeedUse, Finding, Gap, Image, Inventory, Launch, PinnedRef,
+    Platform, RulePack, Sighting, Verdict,
 };
 
 /// What is said of one reference that a person named: one verdict for each platform, and the
@@ -27,6 +27,9 @@ pub struct Report {
     /// The rules that the user named, and which of them could be applied.
     #[serde(default)]
     pub rule_packs: Vec<RulePack>,
+    /// The feeds of indicators that judged, and those that should have and could not.
+    #[serde(default)]
+    pub feeds: Vec<FeedUse>,
     /// How long it took.
     pub timing: Timing,
 }

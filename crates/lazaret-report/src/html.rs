@@ -558,6 +558,7 @@ fn origin(report: &Report, options: &Options) -> Markup {
                     (visible(&report.rules_version))
                     @for pack in &report.rule_packs { div.small { (words::rule_pack(pack)) } }
                 }
+                @for feed in &report.feeds { dt { "Feed" } dd { (words::feed(feed)) } }
                 @if !options.reproducible { dt { "Took" } dd { (words::duration(report.timing.total_ms)) } }
             }
         }

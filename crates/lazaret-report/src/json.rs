@@ -51,6 +51,7 @@ pub fn lines(reports: &[Report], options: &Options) -> String {
                 tag: report.pinned.tag.as_deref(),
                 rules_version: &report.rules_version,
                 rule_packs: RulePackJson::all(report),
+                feeds: FeedUseJson::all(report),
                 timing: TimingJson::new(report, options),
             },
         );
@@ -127,6 +128,8 @@ enum BodyJson<'a> {
         rules_version: &'a str,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         rule_packs: Vec<RulePackJson<'a>>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        feeds: Vec<FeedUseJson<'a>>,
         #[serde(skip_serializing_if = "Option::is_none")]
         timing: Option<TimingJson>,
     },
@@ -177,6 +180,8 @@ struct ReportJson<'a> {
     rules_version: &'a str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     rule_packs: Vec<RulePackJson<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    feeds: Vec<FeedUseJson<'a>>,
     images: Vec<ImageJson<'a>>,
     unscanned: Vec<UnscannedJson<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -194,6 +199,7 @@ impl<'a> ReportJson<'a> {
             verdict: VerdictJson::new(&report.verdict),
             rules_version: &report.rules_version,
             rule_packs: RulePackJson::all(report),
+            feeds: FeedUseJson::all(report),
             images: report.images.iter().map(|image| ImageJson::new(report, image)).collect(),
             unscanned: unscanned(report),
             timing: TimingJson::new(report, options),
@@ -235,6 +241,43 @@ impl<'a> RulePackJson<'a> {
         };
         report.rule_packs.iter().map(pack).collect()
     }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FeedUseJson<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "is_zero")]
+    version: u64,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    issuer: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    signer: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    expires: &'a str,
+    entries: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_used: Option<&'a str>,
+}
+
+impl<'a> FeedUseJson<'a> {
+    fn all(report: &'a Report) -> Vec<Self> {
+        let feed = |feed: &'a lazaret_model::FeedUse| Self {
+            name: &feed.name,
+            version: feed.version,
+            issuer: &feed.issuer,
+            signer: &feed.signer,
+            expires: &feed.expires,
+            entries: feed.entries,
+            not_used: feed.not_used.as_deref(),
+        };
+        report.feeds.iter().map(feed).collect()
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 #[derive(Serialize)]

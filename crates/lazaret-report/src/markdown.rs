@@ -160,6 +160,9 @@ impl Page {
         for pack in &report.rule_packs {
             self.add(&format!("Rules of {}\n\n", escape(&words::rule_pack(pack))));
         }
+        for feed in &report.feeds {
+            self.add(&format!("Feed {}\n\n", escape(&words::feed(feed))));
+        }
         self.add(&format!(
             "<sub>{} · {} · rules {}</sub>\n",
             escape(&report.pinned.to_string()),

@@ -403,6 +403,9 @@ impl Page<'_> {
         for pack in &report.rule_packs {
             self.labelled(0, "rules", FOOT, PLAIN, &words::rule_pack(pack));
         }
+        for feed in &report.feeds {
+            self.labelled(0, "feed", FOOT, PLAIN, &words::feed(feed));
+        }
         if !ignored.is_empty() && !self.options.show_ignored {
             let text = format!(
                 "{} by decision (--show-ignored lists them)",

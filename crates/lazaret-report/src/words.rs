@@ -194,6 +194,25 @@ pub fn built_on(image: &ImageReport) -> Option<String> {
     Some(format!("{} (as recorded on {}; {layers})", visible(&base.name), visible(&base.recorded)))
 }
 
+/// A feed that judged, or why it did not.
+pub fn feed(feed: &lazaret_model::FeedUse) -> String {
+    let mut text = visible(&feed.name).into_owned();
+    if feed.version > 0 {
+        text.push_str(&format!(" version {}", feed.version));
+    }
+    if !feed.issuer.is_empty() {
+        text.push_str(&format!(" of {}", lazaret_model::one_line(&feed.issuer, 100)));
+    }
+    if !feed.signer.is_empty() {
+        let plural = if feed.entries == 1 { "entry" } else { "entries" };
+        text.push_str(&format!(": {} {plural}", grouped(feed.entries)));
+    }
+    if let Some(why) = &feed.not_used {
+        text.push_str(&format!("; not used: {}", lazaret_model::one_line(why, 300)));
+    }
+    text
+}
+
 /// How many rules of a user's pack judged, and where the others are named.
 pub fn rule_pack(pack: &lazaret_model::RulePack) -> String {
     let name = visible(&pack.name);

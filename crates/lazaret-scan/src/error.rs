@@ -24,6 +24,9 @@ pub enum ScanError {
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The pinned keys of feeds cannot be read.
+    #[error(transparent)]
+    Pins(#[from] lazaret_trust::PinError),
     /// The worker cannot be started, or refuses to work.
     #[error(transparent)]
     Worker(#[from] WorkerError),

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lazaret_detect::RulesVersion;
+use lazaret_detect::{RulesVersion, Trace};
 use lazaret_launch::Plan;
 use lazaret_model::{
     Budget, FACTS_VERSION, ImageRef, ImageReport, Launch, Platform, Report, Timing, TrustedBase,
@@ -11,13 +11,14 @@ use lazaret_model::{
 use lazaret_oci::{Resolved, ResolvedImage};
 use lazaret_registry::{Client, ClientOptions};
 use lazaret_store::Store;
+use time::OffsetDateTime;
 use tokio::sync::mpsc;
 
 use crate::conclude::worst;
 use crate::layers::{LayerTurns, Layers, ReadLayers};
 use crate::source::{Asker, Source};
 use crate::worker::{JudgeAnswer, WorkerConfig, WorkerPlace, Workers};
-use crate::{Listener, Progress, ScanError};
+use crate::{FeedSettings, Feeds, Listener, Progress, ScanError};
 
 /// How often the judge may ask for contents that were not kept.
 const ROUNDS: usize = 4;
@@ -39,6 +40,8 @@ pub struct Settings {
     pub store: Option<String>,
     /// How many images are read at the same time, each by a worker of its own.
     pub at_once: usize,
+    /// Signed lists of indicators that judge besides the rules; none where None.
+    pub feeds: Option<FeedSettings>,
 }
 
 /// Scans images: holds the store, the registry client and, once it is needed, the worker.
@@ -51,6 +54,7 @@ pub struct Scanner {
     rules: RulesVersion,
     analyzers: String,
     judges: String,
+    feeds: Feeds,
     listener: Listener,
 }
 
@@ -67,6 +71,7 @@ impl Scanner {
             Some(url) => Some(Store::open(url).await?),
             None => None,
         };
+        let feeds = Feeds::load(settings.feeds.as_ref(), store.as_ref(), OffsetDateTime::now_utc()).await?;
         let (progress, mut told) = mpsc::unbounded_channel();
         let hears = Arc::clone(&listener);
         tokio::spawn(async move {
@@ -83,7 +88,8 @@ impl Scanner {
             store,
             workers,
             turns: LayerTurns::default(),
-            judges: judges(&analyzers, &rules),
+            judges: judges(&analyzers, &rules, &feeds),
+            feeds,
             rules,
             analyzers,
             listener,
@@ -153,26 +159,36 @@ impl Scanner {
         Asker { client: self.client.clone(), shelf: None }
     }
 
-    /// The version of the rules as they lie there now, where it is another than the one that judges.
+    /// The version of the rules and feeds as they are now, where it is another than the one that judges.
     ///
     /// # Errors
-    /// Rules that cannot be read.
+    /// Rules or feeds that cannot be read.
     pub async fn changed(&self) -> Result<Option<String>, ScanError> {
         let (rules, only) = (self.settings.worker.rules.clone(), self.settings.worker.only_user_rules);
         let now =
             tokio::task::spawn_blocking(move || lazaret_detect::rules_version(&rules, only)).await.map_err(
                 |e| ScanError::System { what: "reading the rules", error: std::io::Error::other(e) },
             )??;
-        Ok((now.all != self.rules.all).then_some(now.all))
+        let (settings, store) = (self.settings.feeds.as_ref(), self.store.as_ref());
+        let feeds = self.feeds.changed(settings, store, OffsetDateTime::now_utc()).await?;
+        if now.all == self.rules.all && feeds.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(format!("{} {}", now.all, feeds.unwrap_or_default())))
     }
 
     /// [`Scanner::judges`] of a scanner that there is not: one with the rules of these directories, besides
-    /// the built-in ones or `only` them.
+    /// the built-in ones or `only` them, and with these feeds.
     ///
     /// # Errors
     /// Rules that cannot be read.
-    pub fn judges_with(rules: &[PathBuf], only: bool) -> Result<String, ScanError> {
-        Ok(judges(&analyzers(), &lazaret_detect::rules_version(rules, only)?))
+    pub fn judges_with(rules: &[PathBuf], only: bool, feeds: &Feeds) -> Result<String, ScanError> {
+        Ok(judges(&analyzers(), &lazaret_detect::rules_version(rules, only)?, feeds))
+    }
+
+    /// The feeds that judge.
+    pub fn feeds(&self) -> &Feeds {
+        &self.feeds
     }
 
     /// Starts a worker, if none runs: whether it can use the rules.
@@ -223,7 +239,11 @@ impl Scanner {
         let begin = Instant::now();
         let place = self.workers.take().await?;
         let worker = place.get().await?;
-        let judged = worker.plan(plan, name).await?;
+        let mut judged = worker.plan(plan, name).await?;
+        let now = OffsetDateTime::now_utc();
+        for (_, image) in &mut judged {
+            self.feeds.apply(image, &[], now);
+        }
         let report = |(part, image): (String, ImageReport)| Report {
             requested: if part == name { part } else { format!("{name}: {part}") },
             pinned: image.image.pinned.clone(),
@@ -233,6 +253,7 @@ impl Scanner {
             unscanned: Vec::new(),
             rules_version: self.rules.all.clone(),
             rule_packs: worker.packs().to_vec(),
+            feeds: self.feeds.in_report(),
             timing: Timing { total_ms: u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX) },
         };
         Ok(judged.into_iter().map(report).collect())
@@ -269,19 +290,24 @@ impl Scanner {
         }
         let workers = self.workers.take().await?;
         let mut known = ReadLayers::default();
-        let mut judged = Vec::with_capacity(images.len());
+        let (mut judged, mut held) = (Vec::with_capacity(images.len()), Vec::new());
         let mut complete = gaps.is_empty();
         for mut image in images {
             // What is wrong with the index concerns each of its images.
             image.gaps.extend(gaps.iter().cloned());
-            let (report, whole) = self.image(source, &workers, image, &mut known, launch).await?;
+            let (report, traces, whole) = self.image(source, &workers, image, &mut known, launch).await?;
             judged.push(report);
+            held.push(traces);
             complete &= whole;
         }
         for image in &mut judged {
             lazaret_detect::compare_base(image, &bases, &seen);
         }
         lazaret_detect::compare_platforms(&mut judged);
+        let now = OffsetDateTime::now_utc();
+        for (image, traces) in judged.iter_mut().zip(&held) {
+            self.feeds.apply(image, traces, now);
+        }
         let verdict = worst(&judged);
         // Without a folder of the user's there is nothing to say, and no worker need be asked.
         let rule_packs = match self.settings.worker.rules.is_empty() {
@@ -297,6 +323,7 @@ impl Scanner {
             verdict,
             rules_version: self.rules.all.clone(),
             rule_packs,
+            feeds: self.feeds.in_report(),
             timing: took(begin),
         };
         if let Some(store) = store {
@@ -315,7 +342,7 @@ impl Scanner {
         resolved: ResolvedImage,
         known: &mut ReadLayers,
         launch: Option<&Launch>,
-    ) -> Result<(ImageReport, bool), ScanError> {
+    ) -> Result<(ImageReport, Vec<Trace>, bool), ScanError> {
         let ResolvedImage { image, gaps: manifest_gaps } = resolved;
         let deadline = Instant::now() + Duration::from_secs(self.settings.budget.seconds);
         let mut layers = Layers {
@@ -342,29 +369,30 @@ impl Scanner {
         let mut gaps = manifest_gaps;
         gaps.append(&mut read.gaps);
 
+        let traced = !self.feeds.is_empty();
         let mut report = None;
         let mut contents = read.contents;
         for round in 1..=ROUNDS {
             let worker = workers.get().await?;
             let answer = worker
-                .judge(&image, read.inputs.clone(), gaps.clone(), &contents, round == ROUNDS, launch)
+                .judge(&image, read.inputs.clone(), gaps.clone(), &contents, round == ROUNDS, launch, traced)
                 .await?;
             contents.clear();
             match answer {
-                JudgeAnswer::Report(judged) => {
-                    report = Some(*judged);
+                JudgeAnswer::Report(judged, traces) => {
+                    report = Some((*judged, traces));
                     break;
                 }
                 JudgeAnswer::Needs(missing) => contents = layers.again(&image, &missing).await?,
             }
         }
-        let Some(mut report) = report else {
+        let Some((mut report, traces)) = report else {
             return Err(
                 crate::WorkerError::Broken("the judge asked for more in its last round".into()).into()
             );
         };
         report.coverage.layers_remembered = read.remembered;
-        Ok((report, read.complete))
+        Ok((report, traces, read.complete))
     }
 
     /// Names everything that a verdict depends on besides the bytes of the image.
@@ -384,6 +412,7 @@ impl Scanner {
             repository,
             tag.unwrap_or_default(),
             &format!("{budget:?} {:?}", self.settings.platforms),
+            self.feeds.version(),
             &format!("{bases:?}"),
             // When it was seen changes nothing.
             &format!("{:?}", seen.iter().map(|base| (&base.manifest, &base.diff_ids)).collect::<Vec<_>>()),
@@ -399,8 +428,12 @@ fn analyzers() -> String {
     format!("{FACTS_VERSION} {}", lazaret_detect::Examiner::new().version())
 }
 
-fn judges(analyzers: &str, rules: &RulesVersion) -> String {
-    format!("{analyzers} {} {}", rules.all, lazaret_detect::CODE_VERSION)
+fn judges(analyzers: &str, rules: &RulesVersion, feeds: &Feeds) -> String {
+    let ours = format!("{analyzers} {} {}", rules.all, lazaret_detect::CODE_VERSION);
+    match feeds.version() {
+        "" => ours,
+        feeds => format!("{ours} feeds {feeds}"),
+    }
 }
 
 /// Facts by digest of the blob, for the platforms of one index.

@@ -7,6 +7,7 @@
 //! feed = "acme-campaigns"
 //! key = "lazaret-feed-key:MCowBQYDK2Vw…"
 //! note = "read out by J. Doe on the phone"
+//! allow = true   # its entries that allow count too; without it, those that deny alone
 //! ```
 
 use std::fs::{DirBuilder, OpenOptions};
@@ -16,7 +17,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{PinError, PublicKey, check_name};
+use crate::{KeyId, PinError, PublicKey, check_name};
 
 /// Bytes of a file with pins.
 const MAX_FILE: u64 = 1 << 20;
@@ -30,6 +31,9 @@ pub struct Pin {
     pub key: PublicKey,
     /// What the operator noted, such as how the key was had.
     pub note: Option<String>,
+    /// Whether it may allow as well as deny. Who may deny can keep an image out by mistake or malice;
+    /// who may allow can let one in.
+    pub allow: bool,
 }
 
 /// All pinned keys, by feed.
@@ -50,6 +54,8 @@ struct WrittenPin {
     key: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     note: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    allow: bool,
 }
 
 impl Pins {
@@ -64,7 +70,7 @@ impl Pins {
             let wrong = |e: String| format!("pin {}: {e}", number + 1);
             check_name(&pin.feed).map_err(wrong)?;
             let key = PublicKey::parse(&pin.key).map_err(|e| wrong(e.to_string()))?;
-            pins.put(Pin { feed: pin.feed, key, note: pin.note });
+            pins.put(Pin { feed: pin.feed, key, note: pin.note, allow: pin.allow });
         }
         Ok(pins)
     }
@@ -117,6 +123,7 @@ impl Pins {
             feed: pin.feed.clone(),
             key: pin.key.to_line(),
             note: pin.note.clone(),
+            allow: pin.allow,
         });
         let head = "# Keys whose feeds of indicators count here. `lazaret feed pin` writes this file.\n\n";
         // Texts are always TOML.
@@ -175,6 +182,11 @@ impl Pins {
             .map(|(_, pin)| &pin.key)
     }
 
+    /// Whether a key is pinned for a feed, and may allow.
+    pub fn may_allow(&self, key: &KeyId, feed: &str) -> bool {
+        self.0.iter().any(|pin| pin.feed == feed && pin.allow && pin.key.id() == *key)
+    }
+
     /// Whether a key is pinned for a feed.
     pub fn vouches(&self, key: &PublicKey, feed: &str) -> bool {
         self.0.iter().any(|pin| pin.feed == feed && pin.key == *key)
@@ -201,7 +213,7 @@ mod tests {
     use crate::SigningKey;
 
     fn pin(feed: &str) -> Pin {
-        Pin { feed: feed.to_owned(), key: SigningKey::generate().unwrap().public(), note: None }
+        Pin { feed: feed.to_owned(), key: SigningKey::generate().unwrap().public(), note: None, allow: false }
     }
 
     #[test]
@@ -210,7 +222,7 @@ mod tests {
         let path = directory.path().join("lazaret/feeds.toml");
         assert!(Pins::read(&path).unwrap().is_empty());
         let mut pins = Pins::default();
-        let noted = Pin { note: Some("by phone, \"J. Doe\"\n".to_owned()), ..pin("acme") };
+        let noted = Pin { allow: true, note: Some("by phone, \"J. Doe\"\n".to_owned()), ..pin("acme") };
         pins.pin(noted.clone(), Others::Refuse).unwrap();
         pins.pin(Pin { feed: "other".to_owned(), ..noted.clone() }, Others::Refuse).unwrap();
         pins.write(&path).unwrap();

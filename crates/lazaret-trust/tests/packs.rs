@@ -42,7 +42,8 @@ fn feed(version: u64, entries: Vec<Entry>) -> Feed {
 
 fn pinned(name: &str, key: &SigningKey) -> Pins {
     let mut pins = Pins::default();
-    pins.pin(Pin { feed: name.to_owned(), key: key.public(), note: None }, Others::Keep).unwrap();
+    pins.pin(Pin { feed: name.to_owned(), key: key.public(), note: None, allow: false }, Others::Keep)
+        .unwrap();
     pins
 }
 
@@ -123,7 +124,11 @@ fn a_pack_needs_a_key_that_is_pinned_for_its_name() {
     let said = open(text.as_bytes(), &pinned("acme", &ours)).unwrap_err();
     assert_eq!(said, FeedError::NotSignedByPinned(theirs.public().id().to_string()));
     let mut pins = pinned("acme", &ours);
-    pins.pin(Pin { feed: "other".to_owned(), key: theirs.public(), note: None }, Others::Refuse).unwrap();
+    pins.pin(
+        Pin { feed: "other".to_owned(), key: theirs.public(), note: None, allow: false },
+        Others::Refuse,
+    )
+    .unwrap();
     let said = open(text.as_bytes(), &pins).unwrap_err();
     assert_eq!(
         said,

@@ -1,5 +1,6 @@
 mod campaigns;
 mod doors;
+mod feed;
 mod hunt;
 mod worker;
 
@@ -13,6 +14,7 @@ pub use doors::{
     AdmissionArgs, DockerAuthzArgs, DockerCli, DockerCliCommand, DoorArgs, ImageVerifierArgs,
     ImageVerifierConfig,
 };
+pub use feed::{FeedArgs, FeedCommand, FeedExportArgs, FeedPinArgs, FeedPlaceArgs};
 pub use hunt::HuntArgs;
 pub use worker::{WorkerAddArgs, WorkerArgs, WorkerCommand, WorkerListArgs, WorkerServeArgs};
 
@@ -66,6 +68,9 @@ pub enum Command {
     /// Record, list or forget images that you trust as bases.
     #[command(subcommand)]
     Base(BaseCommand),
+    /// Make, take and list signed packs of indicators: what one team denies protects another.
+    #[command(subcommand)]
+    Feed(FeedCommand),
     /// List, explain or check rules.
     #[command(subcommand)]
     Rules(RulesCommand),
@@ -655,6 +660,8 @@ pub struct SourceArgs {
     /// Remember nothing and look nothing up.
     #[arg(long, conflicts_with = "store")]
     pub no_store: bool,
+    #[command(flatten)]
+    pub feeds: FeedArgs,
 }
 
 /// What reading may cost.

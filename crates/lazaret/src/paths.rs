@@ -29,6 +29,11 @@ pub fn made_cache() -> Option<PathBuf> {
     Some(dir)
 }
 
+/// `$XDG_CONFIG_HOME/lazaret`: what a person decided.
+pub fn config() -> Option<PathBuf> {
+    xdg("XDG_CONFIG_HOME", ".config")
+}
+
 /// `$XDG_STATE_HOME/lazaret`: what cannot be made again.
 pub fn state() -> Option<PathBuf> {
     xdg("XDG_STATE_HOME", ".local/state")

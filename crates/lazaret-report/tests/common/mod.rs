@@ -96,6 +96,7 @@ fn report(repository: &str, tag: &str, source: &str, images: Vec<ImageReport>, v
         verdict,
         rules_version: "2026.11.1".to_owned(),
         rule_packs: Vec::new(),
+        feeds: Vec::new(),
         timing: Timing { total_ms: 2_345 },
     }
 }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use lazaret_detect::Trace;
 use lazaret_launch::Plan;
 use lazaret_model::{
     Budget, ContentId, Digest, EntryPath, Fact, Gap, Image, ImageReport, Launch, Layer, LayerFacts, RulePack,
@@ -106,7 +107,7 @@ pub(crate) struct LayerAnswer {
 
 /// What the judge said.
 pub(crate) enum JudgeAnswer {
-    Report(Box<ImageReport>),
+    Report(Box<ImageReport>, Vec<Trace>),
     Needs(Vec<(usize, EntryPath)>),
 }
 
@@ -249,6 +250,7 @@ impl Worker {
         }
     }
 
+    #[expect(clippy::too_many_arguments, reason = "each is a different thing of the request")]
     pub(crate) async fn judge(
         &self,
         image: &Image,
@@ -257,6 +259,7 @@ impl Worker {
         contents: &[(ContentId, Arc<[u8]>)],
         last_round: bool,
         launch: Option<&Launch>,
+        traced: bool,
     ) -> Result<JudgeAnswer, WorkerError> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let mut kept = Vec::new();
@@ -281,6 +284,7 @@ impl Worker {
             contents: contents.iter().map(|(id, bytes)| (*id, bytes.len() as u64)).collect(),
             last_round,
             launch: launch.map(|launch| Box::new(launch.clone())),
+            traced,
         };
         let parts: Vec<&[u8]> = contents.iter().map(|(_, bytes)| bytes.as_ref()).collect();
         let answer = self.ask(id, &request, &parts, None).await?.0;
@@ -293,7 +297,7 @@ impl Worker {
             }
         }
         match answer {
-            Answer::Judged { report, .. } => Ok(JudgeAnswer::Report(report)),
+            Answer::Judged { report, traces, .. } => Ok(JudgeAnswer::Report(report, traces)),
             Answer::Needs { missing, .. } => Ok(JudgeAnswer::Needs(missing)),
             _ => Err(WorkerError::Broken("the reading worker answered another question".to_owned())),
         }

@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use lazaret_detect::Trace;
 use lazaret_launch::Plan;
 use lazaret_model::{
     Budget, ContentId, Digest, EntryPath, Fact, Gap, Image, ImageReport, Launch, Layer, LayerFacts, RulePack,
@@ -70,6 +71,8 @@ pub(super) enum Request {
         last_round: bool,
         /// How it is run.
         launch: Option<Box<Launch>>,
+        /// Whether what it holds is to be told, for lists that name such things.
+        traced: bool,
     },
     /// Judge what a text says is to be run, without the images that it names.
     Plan {
@@ -118,7 +121,7 @@ pub(super) enum Answer {
         kept: Vec<(ContentId, u64)>,
     },
     /// An image was judged.
-    Judged { id: u64, report: Box<ImageReport> },
+    Judged { id: u64, report: Box<ImageReport>, traces: Vec<Trace> },
     /// A plan was judged: each part by its name.
     Planned { id: u64, reports: Vec<(String, ImageReport)> },
     /// Contents are needed that were not kept: layer and path.

@@ -1,5 +1,6 @@
 //! The worker's own main loop.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::fs::File;
@@ -119,8 +120,13 @@ pub fn run_worker(config: Option<OsString>) -> ExitCode {
             Request::Read { .. } => {
                 let _ = reads.send(frame);
             }
-            Request::Judge { id, image, layers, gaps, contents, last_round, launch } => {
-                let beside = Beside { launch: launch.as_deref(), ..Beside::default() };
+            Request::Judge { id, image, layers, gaps, contents, last_round, launch, traced } => {
+                let traces = RefCell::default();
+                let beside = Beside {
+                    launch: launch.as_deref(),
+                    traces: traced.then_some(&traces),
+                    ..Beside::default()
+                };
                 let answer =
                     judge(&shared, id, &image, layers, gaps, &contents, &frame.bytes, last_round, &beside);
                 shared.answer(&answer, &[]);
@@ -241,7 +247,10 @@ fn judge(
         held.iter().map(|(facts, matches)| LayerInput { facts, matches }).collect();
     let contents = &memory.contents;
     match lazaret_detect::judge_started(&shared.pack, image, &inputs, gaps, contents, last_round, beside) {
-        Judgement::Report(report) => Answer::Judged { id, report },
+        Judgement::Report(report) => {
+            let traces = beside.traces.map(RefCell::take).unwrap_or_default();
+            Answer::Judged { id, report, traces }
+        }
         Judgement::Needs(missing) => Answer::Needs { id, missing },
     }
 }

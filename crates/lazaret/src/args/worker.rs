@@ -1,6 +1,6 @@
 use clap::{Args, Subcommand};
 
-use super::{BudgetArgs, RuleArgs, SourceArgs};
+use super::{BudgetArgs, FeedArgs, RuleArgs, SourceArgs};
 
 /// `lazaret worker`.
 #[derive(Debug, Args)]
@@ -65,6 +65,8 @@ pub struct WorkerAddArgs {
     pub store: Option<String>,
     #[command(flatten)]
     pub rules: RuleArgs,
+    #[command(flatten)]
+    pub feeds: FeedArgs,
 }
 
 /// `lazaret worker list`.

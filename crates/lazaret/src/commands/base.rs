@@ -42,6 +42,7 @@ fn add(args: &BaseAddArgs) -> Result<Exit> {
         platforms: args.source.platform.clone(),
         registry: super::scan::registry(&args.source, std::slice::from_ref(&reference))?,
         at_once: 1,
+        feeds: None,
         store: super::scan::store(args.source.store.as_deref(), args.source.no_store)?,
         program: std::env::current_exe()?,
     };

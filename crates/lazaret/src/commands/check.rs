@@ -51,6 +51,11 @@ pub fn run(args: &CheckArgs) -> Result<Exit> {
     let (reports, unreached) = super::runtime()?.block_on(async {
         let bars = Bars::new(args.output.quiet || args.output.no_progress);
         let scanner = Scanner::new(settings, bars.listener()).await?;
+        super::feed::tell_left_out(scanner.feeds(), true, |said| {
+            if !args.output.quiet {
+                eprintln!("lazaret: {}", visible(said));
+            }
+        })?;
         let mut reports = Vec::new();
         let mut unreached = false;
         let mut seen = Vec::new();

@@ -4,6 +4,7 @@ mod check;
 mod completion;
 mod diff;
 mod explain;
+mod feed;
 mod gate;
 mod hunt;
 mod images;
@@ -44,6 +45,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Images(args) => images::run(&args),
         Command::Campaigns(args) => campaigns::run(&args),
         Command::Base(command) => base::run(command),
+        Command::Feed(command) => feed::run(command),
         Command::Rules(command) => rules::run(command),
         Command::Selftest(args) => selftest::run(&args),
         Command::Version(args) => version::run(&args),

@@ -114,6 +114,11 @@ pub fn read_as(wanted: &Wanted<'_>, launch: Option<&Launch>) -> Result<(Vec<Repo
     let (reports, failed) = super::runtime()?.block_on(async {
         let bars = Bars::new(wanted.quiet || wanted.no_progress);
         let scanner = Scanner::new(settings, bars.listener()).await?;
+        super::feed::tell_left_out(scanner.feeds(), true, |said| {
+            if !wanted.quiet {
+                eprintln!("lazaret: {}", visible(said));
+            }
+        })?;
         let mut reports = Vec::new();
         let mut failed = false;
         for reference in &references {
@@ -288,6 +293,7 @@ pub(super) fn settings(args: &Wanted<'_>, references: &[ImageRef]) -> Result<Set
         platforms: args.source.platform.clone(),
         registry: registry(args.source, references)?,
         at_once: 1,
+        feeds: super::feed::settings(&args.source.feeds),
         store: store(args.source.store.as_deref(), args.source.no_store)?,
         program: std::env::current_exe().context("the program's own file cannot be found")?,
     })

@@ -29,6 +29,7 @@ pub fn run(args: &SelftestArgs) -> Result<Exit> {
         registry: ClientOptions::default(),
         store: None,
         at_once: 1,
+        feeds: None,
         program: std::env::current_exe()?,
     };
     let mut wrong = 0;

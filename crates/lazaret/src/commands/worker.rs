@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use lazaret_model::{ImageRef, Report, one_line, visible};
-use lazaret_scan::{Scanner, Settings};
+use lazaret_scan::{Feeds, Scanner, Settings};
 use lazaret_store::{Job, JobState, Queue, Store, StoreOptions};
 use time::OffsetDateTime;
 use tokio::runtime::Handle;
@@ -53,9 +53,11 @@ fn add(args: &WorkerAddArgs) -> Result<Exit> {
     // All of them are understood before one of them is put into the queue.
     let references = typed.iter().map(|text| in_a_registry(text)).collect::<Result<Vec<_>>>()?;
     let url = scan::store(args.store.as_deref(), false)?;
-    let judges = Scanner::judges_with(&args.rules.rules, args.rules.only_rules)?;
     let added = super::runtime()?.block_on(async {
         let store = Store::open(url.as_deref().unwrap_or_default()).await?;
+        let feeds = super::feed::settings(&args.feeds);
+        let feeds = Feeds::load(feeds.as_ref(), Some(&store), OffsetDateTime::now_utc()).await?;
+        let judges = Scanner::judges_with(&args.rules.rules, args.rules.only_rules, &feeds)?;
         let mut added = 0usize;
         for reference in &references {
             let ImageRef::Registry(image) = reference else { continue };
@@ -152,6 +154,7 @@ fn serve(args: &WorkerServeArgs) -> Result<Exit> {
         let options = StoreOptions { connections: u32::from(args.at_once) + 1, ..StoreOptions::default() };
         let store = Arc::new(Store::open_with(&url, options).await?);
         let scanner = Scanner::new(settings.clone(), Arc::new(|_| {})).await?;
+        super::feed::tell_left_out(scanner.feeds(), false, |said| eprintln!("lazaret: {}", visible(said)))?;
         let desk = Desk {
             store: Arc::clone(&store),
             scanner: Arc::new(Mutex::new(Arc::new(scanner))),
@@ -166,8 +169,8 @@ fn serve(args: &WorkerServeArgs) -> Result<Exit> {
         for _ in 0..args.at_once {
             desks.spawn(desk.clone().work(stop.clone()));
         }
-        let watching =
-            (!settings.worker.rules.is_empty()).then(|| tokio::spawn(desk.clone().watch(settings)));
+        let watched = settings.feeds.is_some() || !settings.worker.rules.is_empty();
+        let watching = watched.then(|| tokio::spawn(desk.clone().watch(settings)));
         let sweeping = tokio::spawn(async move {
             loop {
                 // What cannot be swept today can be tomorrow.
@@ -335,7 +338,7 @@ impl Desk {
             match renewed {
                 Ok(scanner) => {
                     *self.scanner.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(scanner);
-                    self.tell("the rules were read again");
+                    self.tell("the rules were read again, and the feeds");
                     told.clear();
                 }
                 Err(error) => {

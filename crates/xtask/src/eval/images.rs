@@ -43,6 +43,7 @@ impl Images {
             registry: ClientOptions::default(),
             store: None,
             at_once: 1,
+            feeds: None,
         };
         let scanner = runtime.block_on(Scanner::new(settings, Arc::new(|_| {})))?;
         Ok(Self { runtime, scanner })

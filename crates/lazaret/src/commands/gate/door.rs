@@ -59,5 +59,8 @@ async fn opened(args: &DoorArgs) -> Result<(Arc<Gate>, Settings)> {
         reports: None,
     };
     let scanner = Arc::new(Scanner::new(scanning.clone(), Arc::new(|_| {})).await?);
+    crate::commands::feed::tell_left_out(scanner.feeds(), false, |said| {
+        tracing::warn!("{}", lazaret_model::visible(said));
+    })?;
     Ok((Arc::new(Gate::open(settings, scanner).await?), scanning))
 }

@@ -120,6 +120,9 @@ fn serve(args: &GateServeArgs) -> Result<Exit> {
             bucket.check().await?;
         }
         let scanner = Arc::new(Scanner::new(scanning.clone(), Arc::new(|_| {})).await?);
+        crate::commands::feed::tell_left_out(scanner.feeds(), false, |said| {
+            tracing::warn!("{}", lazaret_model::visible(said));
+        })?;
         let gate = Arc::new(Gate::open(settings, scanner).await?);
         let listener = TcpListener::bind(args.listen)
             .await
