@@ -1,7 +1,8 @@
 //! What one team denies protects another: packs are made, pinned, taken, refused, and judge.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-#[allow(dead_code)]
+#[path = "support/postgres.rs"]
+mod postgres;
 mod support;
 
 use std::fs;
@@ -20,8 +21,8 @@ FILE /start.sh 0755
     #!/bin/sh
     echo ready
     wget -q -O /tmp/news http://updates.example.invalid/news
-FILE /opt/news.conf 0644
-    mirror = http://updates.example.invalid/news
+FILE /opt/readme 0644
+    see http://updates.example.invalid/news
 ";
 
 /// A team: its place, its key and what it calls itself.
@@ -164,7 +165,7 @@ fn an_indicator_weighs_by_its_kind_and_by_whether_it_acts() {
     let host = text(&team.export(1, "kind,value\nhost,updates.example.invalid\n"));
     let address = text(&team.export(2, "kind,value\nurl,http://updates.example.invalid/news\n"));
 
-    // A host may serve many: it suspects where the image goes there, and says little where it is written.
+    // A host may serve many: it suspects where the image goes there, and is nothing where it is written.
     let (said, report) = scan(&other, &layout, &["--no-store", "--feed", &host]);
     assert_eq!((said.code, outcome(&report)), (0, "suspicious"), "{said:?}");
     let found = findings(&report, "findings", "feed/denied-indicator");
@@ -172,7 +173,6 @@ fn an_indicator_weighs_by_its_kind_and_by_whether_it_acts() {
     assert!(found[0].to_string().contains("/start.sh"), "{found:?}");
     let (said, report) = scan(&other, &written, &["--no-store", "--feed", &host]);
     assert_eq!((said.code, outcome(&report)), (0, "clean"), "{said:?}");
-    assert_eq!(findings(&report, "findings", "feed/denied-indicator").len(), 1);
     // An address is somebody's own.
     let (said, report) = scan(&other, &layout, &["--no-store", "--feed", &address]);
     assert_eq!((said.code, outcome(&report)), (1, "malicious"), "{said:?}");
@@ -180,6 +180,27 @@ fn an_indicator_weighs_by_its_kind_and_by_whether_it_acts() {
         let (said, report) = scan(&other, &near, &["--no-store", "--feed", feed]);
         assert_eq!((said.code, outcome(&report)), (0, "clean"), "{said:?}");
         assert!(findings(&report, "findings", "feed/denied-indicator").is_empty());
+    }
+}
+
+#[test]
+fn a_wallet_convicts_where_it_acts_and_suspects_where_it_lies() {
+    let team = Team::new();
+    let other = pinned(&team);
+    let address = |seed: &str| lazaret_lab::wallet("xmr", seed).unwrap();
+    let pack = text(&team.export(1, &format!("kind,value\nwallet,xmr:{}\n", address("camp"))));
+    let starting = |seed: &str| HONEST.replace("echo ready", &format!("echo {}", address(seed)));
+    let lying = HONEST.replace("see http", &format!("{} http", address("camp")));
+    for (name, recipe, verdict) in [
+        ("starts", starting("camp"), "malicious"),
+        ("lies", lying, "suspicious"),
+        ("another", starting("somebody"), "clean"),
+    ] {
+        let layout = other.recipe(name, &recipe);
+        let (said, before) = scan(&other, &layout, &["--no-store", "--no-feeds"]);
+        assert_eq!(outcome(&before), "clean", "{name}: {said:?}");
+        let (said, report) = scan(&other, &layout, &["--no-store", "--feed", &pack]);
+        assert_eq!(outcome(&report), verdict, "{name}: {said:?}");
     }
 }
 
@@ -448,4 +469,22 @@ fn a_feed_is_shown_and_its_texts_act_on_no_terminal() {
         (json["feeds"][0]["inUse"].as_bool(), json["pins"][0]["mayAllow"].as_bool()),
         (Some(true), Some(false))
     );
+}
+
+#[test]
+fn a_pack_in_a_shared_store_judges_wherever_its_key_is_pinned() {
+    let server = postgres::Server::start();
+    let url = server.database();
+    let team = Team::new();
+    let (importer, reader) = (pinned(&team), pinned(&team));
+    let layout = reader.recipe("honest", HONEST);
+    let pack = team.export(1, "kind,value\nurl,http://updates.example.invalid/news\n");
+    let said = importer.run(&["feed", "import", pack.to_str().unwrap(), "--store", &url]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let (said, report) = scan(&reader, &layout, &["--store", &url]);
+    assert_eq!((said.code, outcome(&report)), (1, "malicious"), "{said:?}");
+    let stranger = Place::new();
+    let (said, report) = scan(&stranger, &layout, &["--store", &url]);
+    assert_eq!((said.code, outcome(&report)), (0, "clean"), "{said:?}");
+    assert!(said.err.contains("the feed acme is not used: no key is pinned"), "{said:?}");
 }
