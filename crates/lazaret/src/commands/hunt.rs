@@ -51,14 +51,7 @@ pub fn run(args: &HuntArgs) -> Result<Exit> {
     }));
     settings.registry.retry = RetryPolicy { longest_retry_after: patience, ..RetryPolicy::default() };
     settings.registry.addresses = mirrors(&args.sites.mirrors)?;
-    let fleet = match args.fleet.queue {
-        true => Some(Fleet {
-            judges: Scanner::judges_with(&args.rules.rules, args.rules.only_rules)?,
-            wait: args.fleet.wait,
-        }),
-        false => None,
-    };
-    let hunt = HuntSettings {
+    let mut hunt = HuntSettings {
         targets,
         metadata: args.metadata.clone(),
         tags: args.tags.map(|most| usize::try_from(most).unwrap_or(usize::MAX)),
@@ -74,11 +67,15 @@ pub fn run(args: &HuntArgs) -> Result<Exit> {
             quay_token: token("LAZARET_QUAY_TOKEN"),
             github_token: token("LAZARET_GITHUB_TOKEN"),
         },
-        fleet,
+        fleet: None,
     };
     let summary = super::runtime()?.block_on(async {
         let stop = super::gate::stopped()?;
         let scanner = Scanner::new(settings, board.layers()).await?;
+        super::feed::tell_left_out(scanner.feeds(), true, |said| board.say(said))?;
+        // Workers elsewhere that judge by the same have judged for this hunt.
+        let judges = scanner.judges().to_owned();
+        hunt.fleet = args.fleet.queue.then_some(Fleet { judges, wait: args.fleet.wait });
         let hears = board.clone();
         let hunter = Hunter::new(scanner, hunt, Arc::new(move |event| hears.hear(event)))?;
         let summary = hunter.hunt(stop).await;
