@@ -82,8 +82,9 @@ impl Feeds {
         now: OffsetDateTime,
     ) -> Result<Self, ScanError> {
         let Some(settings) = settings else { return Ok(Self::default()) };
-        let found = Found::gather(settings, store).await?;
+        let mut found = Found::gather(settings, store).await?;
         let stamp = found.stamp();
+        found.packs(store).await?;
         let pins = match &settings.keys {
             Some(keys) => Pins::read(keys)?,
             None => Pins::default(),
@@ -249,25 +250,41 @@ struct Stored {
     name: String,
     remembered: Remembered,
     signer: String,
-    /// None where it was removed.
+    installed: i64,
+    removed: bool,
+    /// None where it was removed, or was not asked for.
     body: Option<Vec<u8>>,
 }
 
 impl Found {
+    /// All but the packs of the store, which are large.
     async fn gather(settings: &FeedSettings, store: Option<&Store>) -> Result<Self, ScanError> {
-        let mut stored = Vec::new();
-        if let Some(store) = store {
-            for row in store.feeds().await? {
-                // One that another process takes away meanwhile is gone.
-                let body = if row.removed { None } else { store.feed_pack(&row.name).await? };
-                let remembered = Remembered { version: row.version, digest: row.digest };
-                stored.push(Stored { name: row.name, remembered, signer: row.signer, body });
-            }
-        }
+        let rows = match store {
+            Some(store) => store.feeds().await?,
+            None => Vec::new(),
+        };
+        let stored = rows.into_iter().map(|row| Stored {
+            remembered: Remembered { version: row.version, digest: row.digest },
+            name: row.name,
+            signer: row.signer,
+            installed: row.installed,
+            removed: row.removed,
+            body: None,
+        });
+        let stored = stored.collect();
         let files = settings.files.iter().map(|file| (file.clone(), read(file))).collect();
         // Where they cannot be read, loading says so.
         let keys = settings.keys.as_ref().and_then(|keys| std::fs::read(keys).ok()).unwrap_or_default();
         Ok(Self { keys, stored, files })
+    }
+
+    /// The packs of the store as well. One that another process takes away meanwhile is gone.
+    async fn packs(&mut self, store: Option<&Store>) -> Result<(), ScanError> {
+        let Some(store) = store else { return Ok(()) };
+        for row in self.stored.iter_mut().filter(|row| !row.removed) {
+            row.body = store.feed_pack(&row.name).await?;
+        }
+        Ok(())
     }
 
     /// Another text where anything lies there differently.
@@ -281,8 +298,8 @@ impl Found {
         for row in &self.stored {
             add(row.name.as_bytes());
             add(row.remembered.digest.to_string().as_bytes());
-            add(format!("{} {}", row.remembered.version, row.signer).as_bytes());
-            add(row.body.as_deref().unwrap_or_default());
+            let Stored { signer, installed, removed, .. } = row;
+            add(format!("{} {signer} {installed} {removed}", row.remembered.version).as_bytes());
         }
         for (file, content) in &self.files {
             add(file.as_os_str().as_encoded_bytes());

@@ -164,6 +164,12 @@ pub struct FeedExportArgs {
     /// JSON (a list of objects with these keys); `-` is standard input, as CSV.
     #[arg(long = "from", value_name = "FILE")]
     pub from: Vec<PathBuf>,
+    /// A campaign of the store: its images, and what is its makers' alone.
+    #[arg(long = "campaign", value_name = "ID")]
+    pub campaigns: Vec<String>,
+    /// Where campaigns are remembered.
+    #[arg(long, value_name = "URL", env = "LAZARET_STORE")]
+    pub store: Option<String>,
     /// The reason of entries that name none.
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,

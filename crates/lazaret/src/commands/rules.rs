@@ -13,6 +13,7 @@ pub fn run(command: RulesCommand) -> Result<Exit> {
             let pack = Pack::load(&rules, paths::made_cache().as_deref())?;
             let mut all: Vec<Rule> = pack.rules().iter().map(|known| known.rule.clone()).collect();
             all.extend(CHECKS.iter().map(|check| check.rule()));
+            all.extend(lazaret_scan::feeds::rules());
             all.sort_by(|a, b| a.id.cmp(&b.id));
             let width = all.iter().map(|rule| rule.id.len()).max().unwrap_or(0);
             let mut text = String::new();
@@ -44,8 +45,8 @@ pub fn run(command: RulesCommand) -> Result<Exit> {
         RulesCommand::Explain { id, rules } => {
             let pack = Pack::load(&rules, paths::made_cache().as_deref())?;
             let known = pack.rule(&id).map(|known| (known.rule.clone(), known.origin.clone()));
-            let check =
-                || CHECKS.iter().map(|c| c.rule()).find(|r| r.id == id).map(|r| (r, "built-in".to_owned()));
+            let mut ours = CHECKS.iter().map(|check| check.rule()).chain(lazaret_scan::feeds::rules());
+            let check = || ours.find(|rule| rule.id == id).map(|rule| (rule, "built-in".to_owned()));
             let Some((rule, origin)) = known.or_else(check) else {
                 bail!("no rule is called `{id}`: `lazaret rules list` shows all");
             };

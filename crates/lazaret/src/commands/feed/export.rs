@@ -1,11 +1,13 @@
+use std::collections::HashSet;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use lazaret_model::{one_line, visible};
-use lazaret_trust::{Feed, SigningKey, parse_instant, seal};
+use lazaret_trust::{Entry, Feed, SigningKey, parse_instant, seal};
 use time::macros::format_description;
 use time::{Date, Duration, OffsetDateTime, Time};
 
+use super::campaign;
 use super::entries::{self, Given};
 use crate::args::FeedExportArgs;
 use crate::exit::Exit;
@@ -21,8 +23,11 @@ pub(super) fn run(args: &FeedExportArgs) -> Result<Exit> {
     for file in &args.from {
         entries.extend(entries::read(file, &given)?);
     }
+    if !args.campaigns.is_empty() {
+        entries.extend(of_campaigns(args, author)?);
+    }
     if entries.is_empty() {
-        bail!("a feed without entries says nothing: name files with --from");
+        bail!("a feed without entries says nothing: name files with --from, or a --campaign");
     }
     let feed = Feed::new(&args.name, args.version, now, expires, &args.issuer, entries);
     let feed = feed.map_err(anyhow::Error::msg)?;
@@ -42,6 +47,33 @@ pub(super) fn run(args: &FeedExportArgs) -> Result<Exit> {
         key.public().id().short()
     );
     Ok(Exit::Allowed)
+}
+
+/// What the named campaigns deny. Of two that hold the same thing, the one that is named first is told.
+fn of_campaigns(args: &FeedExportArgs, author: &str) -> Result<Vec<Entry>> {
+    let found = super::with_store(args.store.as_deref(), async |store| {
+        let mut found = Vec::new();
+        for id in &args.campaigns {
+            match lazaret_hunt::campaign::load(store, id).await? {
+                Some(campaign) => found.push(campaign),
+                None => bail!("no campaign is called `{}`: `lazaret campaigns` lists them", one_line(id, 80)),
+            }
+        }
+        Ok(found)
+    })?;
+    let mut entries: Vec<Entry> = Vec::new();
+    let mut seen = HashSet::new();
+    for campaign in &found {
+        let (own, left_out) = campaign::entries(campaign, author);
+        if left_out > 0 {
+            eprintln!(
+                "lazaret: {}: {left_out} shared indicators say too little of their owner, and are left out",
+                one_line(&campaign.id, 80)
+            );
+        }
+        entries.extend(own.into_iter().filter(|entry| seen.insert(entry.subject.clone())));
+    }
+    Ok(entries)
 }
 
 /// Writes a pack that is there whole or not at all: others may fetch it at any moment.

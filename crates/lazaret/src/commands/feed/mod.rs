@@ -1,6 +1,7 @@
 //! `lazaret feed`: signed packs of what is denied and allowed, made, taken and listed. A feed is a file;
 //! nothing here asks a network.
 
+mod campaign;
 mod entries;
 mod export;
 mod list;
