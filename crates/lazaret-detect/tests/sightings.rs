@@ -304,3 +304,22 @@ fn owners_of_the_archive_that_the_container_does_not_know_are_traces() {
         [("group minters".to_owned(), "layer 0".to_owned()), ("user dm117".to_owned(), "layer 0".to_owned())]
     );
 }
+
+#[test]
+fn packages_as_they_were_fetched_and_copies_of_their_templates_are_nobodys() {
+    let coin = wallet(4);
+    let cached = format!("TARGZ /var/cache/apt/archives/a.deb\n    FILE doc\n        {coin}\n");
+    assert_eq!(values(&cached, IndicatorKind::Wallet), Vec::<String>::new());
+    let brought = format!("TARGZ /opt/a.tgz\n    FILE doc\n        {coin}\n");
+    assert_eq!(values(&brought, IndicatorKind::Wallet), [format!("xmr:{coin}")]);
+    let script = "    #!/bin/sh\n    # for everybody who logs in\n    umask 022\n";
+    let template = format!("FILE /usr/share/base-files/profile\n{script}");
+    let database = DEBIAN.replace("/usr/share/tool/notes", "/usr/share/base-files/profile");
+    let home = format!("FILE /root/.profile\n{script}");
+    let copied = values(&format!("{database}{template}{home}"), IndicatorKind::ScriptHash);
+    assert_eq!(copied, Vec::<String>::new());
+    // What lies beside the package's templates and is none of them excuses nobody.
+    assert_eq!(values(&format!("{DEBIAN}{template}{home}"), IndicatorKind::ScriptHash).len(), 1);
+    let written = format!("FILE /root/.profile\n{script}");
+    assert_eq!(values(&written, IndicatorKind::ScriptHash).len(), 1);
+}

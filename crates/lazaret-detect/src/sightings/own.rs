@@ -3,22 +3,27 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
-use lazaret_model::{Class, Confidence, EntryPath, Finding, Location, Reach, Severity};
+use lazaret_model::{Class, Confidence, ContentId, EntryPath, Finding, Location, Reach, Severity};
 
 use crate::case::Case;
 use crate::ownership::State;
+
+/// Where packages keep what their scripts copy into `/etc` and into homes.
+const TEMPLATES: [&str; 2] = ["usr/share/base-files", "etc/skel"];
 
 pub(super) struct Own<'a> {
     case: &'a Case<'a>,
     /// Files that a finding speaks against, whoever says that they are theirs.
     accused: HashSet<(usize, EntryPath)>,
+    /// Contents that a package's script copies to their places.
+    templates: HashSet<ContentId>,
     known: RefCell<HashMap<(usize, EntryPath), bool>>,
 }
 
 impl<'a> Own<'a> {
     pub(super) fn new(case: &'a Case<'a>, findings: &[Finding]) -> Self {
         let speaks = |finding: &&Finding| {
-            matches!(finding.class, Class::Malware | Class::DualUse)
+            finding.class == Class::Malware
                 && finding.severity >= Severity::Medium
                 && finding.confidence >= Confidence::Medium
         };
@@ -26,7 +31,16 @@ impl<'a> Own<'a> {
             Location::File { layer, path, .. } => Some((*layer, path.clone())),
             _ => None,
         });
-        Self { case, accused: accused.collect(), known: RefCell::default() }
+        let mut templates = HashSet::new();
+        for dir in TEMPLATES {
+            for found in case.view.below(&EntryPath::from(dir)) {
+                let packaged = case
+                    .owner(&found.entry.path)
+                    .is_some_and(|owner| owner.manager.is_of_system() && owner.state != State::Changed);
+                templates.extend(found.data.content.filter(|_| packaged));
+            }
+        }
+        Self { case, accused: accused.collect(), templates, known: RefCell::default() }
     }
 
     /// Whether the file at this path of this layer is no package's, or was changed after its package
@@ -42,7 +56,7 @@ impl<'a> Own<'a> {
     }
 
     fn is_unowned(&self, layer: usize, path: &EntryPath) -> bool {
-        if self.is_of_package_manager(path) {
+        if self.is_of_package_manager(path) || is_cached_package(path) || self.is_copied(path) {
             return false;
         }
         let Some(owner) = self.case.owner(path) else { return true };
@@ -65,6 +79,17 @@ impl<'a> Own<'a> {
         }
     }
 
+    /// Whether what the container sees at this path was copied from a package's template.
+    fn is_copied(&self, path: &EntryPath) -> bool {
+        !self.templates.is_empty()
+            && self
+                .case
+                .view
+                .lookup(path)
+                .and_then(|found| found.data.content)
+                .is_some_and(|content| self.templates.contains(&content))
+    }
+
     /// Whether a file is what a package manager keeps of its packages: their scripts are theirs.
     fn is_of_package_manager(&self, path: &EntryPath) -> bool {
         let raw = path.as_bytes();
@@ -79,4 +104,23 @@ impl<'a> Own<'a> {
         let package = name[..end].split(|&b| b == b':').next().unwrap_or_default();
         self.case.ownership().has_package(package)
     }
+}
+
+/// Whether a file is a package as it was fetched: what it holds is the package's.
+fn is_cached_package(path: &EntryPath) -> bool {
+    const CACHES: [&[u8]; 12] = [
+        b"var/cache/apt/",
+        b"var/cache/apk/",
+        b"etc/apk/cache/",
+        b"var/cache/dnf/",
+        b"var/cache/libdnf5/",
+        b"var/cache/yum/",
+        b"var/cache/zypp/",
+        b"var/cache/pacman/",
+        b"var/lib/apt/lists/",
+        b"root/.npm/_cacache/",
+        b"root/.cache/pip/",
+        b"root/.cache/yarn/",
+    ];
+    CACHES.iter().any(|dir| path.as_bytes().starts_with(dir))
 }
