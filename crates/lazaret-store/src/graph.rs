@@ -38,7 +38,8 @@ pub struct GraphLink {
     pub image: i64,
     /// The number of the indicator.
     pub indicator: i64,
-    /// The layer in which it stands, or after which its instruction was carried out.
+    /// The layer in which it stands, or the first that was made after its instruction: whoever has that
+    /// layer from somebody has the instruction too.
     pub layer: Option<u32>,
     /// A hash of the file's path; 0 outside of files.
     pub place: u64,

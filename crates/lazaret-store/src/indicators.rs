@@ -139,16 +139,17 @@ fn links(of: &ImageReport) -> Vec<Link<'_>> {
     links.into_iter().collect()
 }
 
-/// The layer in which a place is, or for a step of the history the last layer that was made before it
-/// or by it: what stands there came with that layer. -1 where there is none.
+/// The layer in which a place is, or for a step of the history the layer that it made, or else the
+/// first that was made after it: whoever has that layer from somebody has the step from him too. -1
+/// where there is none.
 fn layer(image: &Image, place: &Location) -> i64 {
     let number = match place {
         Location::History(step) => image
             .layers
             .iter()
-            .filter(|layer| layer.history.is_some_and(|made| made <= *step))
+            .filter(|layer| layer.history.is_some_and(|made| made >= *step))
             .map(|layer| layer.index)
-            .max(),
+            .min(),
         place => place.layer(),
     };
     number.and_then(|number| i64::try_from(number).ok()).unwrap_or(-1)

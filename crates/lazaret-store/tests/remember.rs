@@ -293,8 +293,8 @@ async fn sightings_are_noted_with_layer_and_file_whether_a_finding_names_them_or
     };
     assert_eq!(number("layer", "wallet", "xmr:4x").await, 1);
     assert_eq!(number("layer", "host", "pool.example.test").await, 1);
-    assert_eq!(number("layer", "environment", "RIG=one").await, 1, "set after the second layer");
-    assert_eq!(number("layer", "environment", "RIG=two").await, -1, "set before any layer that says when");
+    assert_eq!(number("layer", "environment", "RIG=one").await, -1, "set after the last layer");
+    assert_eq!(number("layer", "environment", "RIG=two").await, 1, "who has the second layer has it too");
     assert_eq!(number("layer", "label", "a=b").await, -1);
     let place = number("place", "wallet", "xmr:4x").await;
     let hash = blake3::hash(b"opt/run.sh");

@@ -19,6 +19,8 @@ const USAGE: &str = "usage: cargo xtask VERB
   corpus NAME CHECKOUT OUT make labelled cases in OUT of a public suite's checkout (for `eval`)
   eval DIR…                judge labelled cases and print recall, false positives and time
   eval --lab               the same over the lab, against the committed baseline
+  eval --campaigns [DIR…]  whether the lab's actors come out as one campaign each, among the rest
+                           of the lab and the images below DIR
   bench [--runs N] [DIR…]  measure scans against the floor and against peers
   bench gate [--runs N] [DIR…]
                            measure pulls through the gate against pulls from the registry

@@ -2,7 +2,7 @@
 -- found. Times are milliseconds since 1970.
 
 -- Where an indicator stands, for all of them and not only for what findings name (else `rule` is empty):
--- the layer (-1: none; of a step of the history the last layer that was made by then), and a hash of the
+-- the layer (-1: none; of a step of the history the layer that it made, or the first after it), and a hash of the
 -- file's path (0: no file), so that what lies in one file counts once.
 ALTER TABLE sightings ADD COLUMN layer INTEGER NOT NULL DEFAULT -1;
 ALTER TABLE sightings ADD COLUMN place INTEGER NOT NULL DEFAULT 0;

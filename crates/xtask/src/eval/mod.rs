@@ -1,5 +1,6 @@
 //! `cargo xtask eval DIR`: how right the detections are, over cases of which the truth is known.
 
+mod campaigns;
 mod images;
 mod lab;
 mod manifest;
@@ -24,7 +25,8 @@ use stage::{Judged, Stage};
 
 const USAGE: &str = "usage: cargo xtask eval [--half tune|report] [--set NAME] [--rules DIR]
                         [--json FILE] [--brief] DIR…
-       cargo xtask eval --lab [--write-baseline] [--json FILE]";
+       cargo xtask eval --lab [--write-baseline] [--json FILE]
+       cargo xtask eval --campaigns [DIR…]";
 
 /// What was asked for.
 #[derive(Debug, Default)]
@@ -77,6 +79,11 @@ impl Options {
 
 /// Judges the cases below the named folders and prints the figures.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    if let Some((first, folders)) = arguments.split_first()
+        && first == "--campaigns"
+    {
+        return campaigns::run(&folders.iter().map(PathBuf::from).collect::<Vec<_>>());
+    }
     let options = Options::parse(arguments)?;
     if options.lab {
         return lab::run(&options);
