@@ -25,7 +25,9 @@ const USAGE: &str = "usage: cargo xtask VERB
   bench gate [--runs N] [DIR…]
                            measure pulls through the gate against pulls from the registry
   bench hunt [--runs N] [--images N]
-                           measure a hunt over images that share bases against their unique layers";
+                           measure a hunt over images that share bases against their unique layers
+  bench campaigns [IMAGES…]
+                           tie made-up images to campaigns, and measure time and memory";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         "eval" => eval::run(&rest),
         "bench" if rest.first().is_some_and(|what| what == "gate") => bench::gate::run(&rest[1..]),
         "bench" if rest.first().is_some_and(|what| what == "hunt") => bench::hunt::run(&rest[1..]),
+        "bench" if rest.first().is_some_and(|what| what == "campaigns") => bench::campaigns::run(&rest[1..]),
         "bench" => bench::run(&rest),
         "floor" => bench::floor(&rest),
         _ => Err(anyhow::anyhow!("`{verb}` is no verb\n{USAGE}")),

@@ -482,7 +482,8 @@ fn ends(input: &ImageInput) -> impl Iterator<Item = usize> {
 /// Whether a layer holds something that its image brought: without it, what ends there is a base.
 fn held(indicators: &[IndicatorNode], links: &[Link], layer: usize) -> bool {
     links.iter().any(|link| {
-        link.layer as usize == layer && indicators[link.indicator as usize].base.bond != Bond::Habit
+        let kind = indicators[link.indicator as usize].kind;
+        link.layer as usize == layer && (link.place != 0 || kind == IndicatorKind::Layer)
     })
 }
 

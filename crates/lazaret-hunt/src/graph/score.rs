@@ -48,6 +48,8 @@ struct Both<'g> {
     bits: Millibits,
     a: &'g Link,
     b: &'g Link,
+    /// Whether it stands in what both were built on: the same layers from the lowest on.
+    below: bool,
 }
 
 impl Graph {
@@ -60,13 +62,18 @@ impl Graph {
     /// repositories that a person told apart, are not tied by it; see [`Graph::may_tie`].
     pub fn tied(&self, a: u32, b: u32) -> Tied {
         let mut reasons = Vec::new();
-        let all: Vec<Both<'_>> = self.both(a, b).filter(|both| both.bits > 0).collect();
+        let mut all: Vec<Both<'_>> = self.both(a, b).filter(|both| both.bits > 0).collect();
         for bond in [Bond::Owner, Bond::Infrastructure] {
+            // Of equal ones that which does not stand in a common base.
             let highest = all
                 .iter()
                 .filter(|both| self.bond(both.indicator) == bond)
-                .max_by_key(|both| (both.bits, std::cmp::Reverse(both.indicator)));
+                .max_by_key(|both| (both.bits, !both.below, std::cmp::Reverse(both.indicator)));
             reasons.extend(highest.map(|both| (Reason::Indicator(both.indicator), both.bits)));
+            // What both were built on is one thing, however much lies in it.
+            if highest.is_some_and(|both| both.below) && bond == Bond::Infrastructure {
+                all.retain(|both| !both.below || self.bond(both.indicator) != Bond::Tool);
+            }
         }
         if self.images[a as usize].publisher == self.images[b as usize].publisher {
             reasons.push((Reason::SameAccount, SAME_ACCOUNT));
@@ -124,10 +131,11 @@ impl Graph {
                     std::cmp::Ordering::Equal => {
                         (i, j) = (i + 1, j + 1);
                         let mut bits = self.link_weight(a, left).min(self.link_weight(b, right));
-                        if self.bond(left.indicator) == Bond::Habit && self.same_chain(a, left, b, right) {
+                        let below = self.same_chain(a, left, b, right);
+                        if below && self.bond(left.indicator) == Bond::Habit {
                             bits = 0;
                         }
-                        return Some(Both { indicator: left.indicator, bits, a: left, b: right });
+                        return Some(Both { indicator: left.indicator, bits, a: left, b: right, below });
                     }
                 }
             }
@@ -151,8 +159,8 @@ impl Graph {
         kinds.into_iter().filter_map(highest).map(|both| (both.indicator, both.bits)).collect()
     }
 
-    /// Tools, counting what lies in one file or one layer that both share once: a layer, the script in
-    /// it and the fuzzy hash of that script are one thing.
+    /// Tools, counting what lies in one file or one layer that both share once, and all that lies in what
+    /// both were built on: a layer, the script in it and the fuzzy hash of that script are one thing.
     fn tools(&self, a: u32, b: u32, all: &[Both<'_>]) -> Vec<(u32, Millibits)> {
         let tools: Vec<&Both<'_>> =
             all.iter().filter(|both| self.bond(both.indicator) == Bond::Tool).collect();
@@ -171,6 +179,9 @@ impl Graph {
             }
             if both.b.place != 0 {
                 together((1, both.b.place));
+            }
+            if both.below {
+                together((3, 0));
             }
             let layer = |image: u32, link: &Link| {
                 self.images[image as usize].layers.get(link.layer as usize).copied()

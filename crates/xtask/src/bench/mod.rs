@@ -1,6 +1,7 @@
 //! `cargo xtask bench [--runs N] [LAYOUT…]`: how long a scan takes, against the least it could
 //! take and against what people use today, all in one run on the same images.
 
+pub mod campaigns;
 mod floor;
 pub mod gate;
 pub mod hunt;
