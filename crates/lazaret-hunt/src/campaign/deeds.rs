@@ -143,6 +143,11 @@ fn collect<'f>(image: &ImageReport, findings: impl Iterator<Item = &'f Finding>)
     if there(DeedKind::MinerFetched) && there(DeedKind::MinerInPlace) && !miner_in_image(image) {
         found.remove(&DeedKind::MinerInPlace);
     }
+    // A line that writes to the host's schedule through a change of root writes to no other one.
+    let place = |kind| found.get(&kind).map(|(_, deed): &(Severity, Deed)| deed.place.clone());
+    if place(DeedKind::Cron).is_some() && place(DeedKind::Cron) == place(DeedKind::HostCron) {
+        found.remove(&DeedKind::Cron);
+    }
     // What a schedule fetches is told with the schedule.
     let scheduled = found.get(&DeedKind::DownloadAndRun).is_some_and(|(_, deed)| by_schedule(image, deed));
     if scheduled && (found.contains_key(&DeedKind::HostCron) || found.contains_key(&DeedKind::Cron)) {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use lazaret_model::IndicatorKind;
 use petgraph::unionfind::UnionFind;
 
-use super::weight::{BUILT_ON, Bond, CAP, Millibits, SAME_ACCOUNT};
+use super::weight::{BUILT_ON, Bond, CAP, Millibits, SAME_ACCOUNT, THRESHOLD};
 use super::{Graph, Link};
 
 /// An indicator that two images hold.
@@ -62,18 +62,13 @@ impl Graph {
     /// repositories that a person told apart, are not tied by it; see [`Graph::may_tie`].
     pub fn tied(&self, a: u32, b: u32) -> Tied {
         let mut reasons = Vec::new();
-        let mut all: Vec<Both<'_>> = self.both(a, b).filter(|both| both.bits > 0).collect();
+        let all: Vec<Both<'_>> = self.both(a, b).filter(|both| both.bits > 0).collect();
         for bond in [Bond::Owner, Bond::Infrastructure] {
-            // Of equal ones that which does not stand in a common base.
             let highest = all
                 .iter()
-                .filter(|both| self.bond(both.indicator) == bond)
-                .max_by_key(|both| (both.bits, !both.below, std::cmp::Reverse(both.indicator)));
+                .filter(|both| self.bond(both.indicator) == bond && !self.copied(both))
+                .max_by_key(|both| (both.bits, std::cmp::Reverse(both.indicator)));
             reasons.extend(highest.map(|both| (Reason::Indicator(both.indicator), both.bits)));
-            // What both were built on is one thing, however much lies in it.
-            if highest.is_some_and(|both| both.below) && bond == Bond::Infrastructure {
-                all.retain(|both| !both.below || self.bond(both.indicator) != Bond::Tool);
-            }
         }
         if self.images[a as usize].publisher == self.images[b as usize].publisher {
             reasons.push((Reason::SameAccount, SAME_ACCOUNT));
@@ -148,6 +143,12 @@ impl Graph {
         chain(a, left).is_some_and(|below| chain(b, right) == Some(below))
     }
 
+    /// Whether a host or pool stands in what both were built on: whoever takes that base has it, as he has
+    /// the tools in it. What ties by itself is no such thing.
+    fn copied(&self, both: &Both<'_>) -> bool {
+        both.below && both.bits < THRESHOLD && self.bond(both.indicator) == Bond::Infrastructure
+    }
+
     /// Of each kind of habit the one of most bits.
     fn habits(&self, all: &[Both<'_>]) -> Vec<(u32, Millibits)> {
         let kinds = [IndicatorKind::BuilderTrace, IndicatorKind::Environment, IndicatorKind::Label];
@@ -162,8 +163,8 @@ impl Graph {
     /// Tools, counting what lies in one file or one layer that both share once, and all that lies in what
     /// both were built on: a layer, the script in it and the fuzzy hash of that script are one thing.
     fn tools(&self, a: u32, b: u32, all: &[Both<'_>]) -> Vec<(u32, Millibits)> {
-        let tools: Vec<&Both<'_>> =
-            all.iter().filter(|both| self.bond(both.indicator) == Bond::Tool).collect();
+        let is_tool = |both: &&Both<'_>| self.bond(both.indicator) == Bond::Tool || self.copied(both);
+        let tools: Vec<&Both<'_>> = all.iter().filter(is_tool).collect();
         if tools.len() < 2 {
             return tools.iter().map(|both| (both.indicator, both.bits)).collect();
         }

@@ -60,7 +60,9 @@ fn one(size: usize) -> Result<()> {
     let planted = world.planted();
     if found != planted {
         let (missed, made) = (planted.difference(&found).count(), found.difference(&planted).count());
-        bail!("{missed} planted campaigns were not found as they are, {made} others were");
+        let first =
+            found.difference(&planted).next().map(|cluster| cluster.iter().take(8).collect::<Vec<_>>());
+        bail!("{missed} planted campaigns were not found as they are, {made} others were, first {first:?}");
     }
     let mut times = Vec::new();
     for at in size..size + ADDED {
