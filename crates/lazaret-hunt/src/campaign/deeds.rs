@@ -145,7 +145,8 @@ fn collect<'f>(image: &ImageReport, findings: impl Iterator<Item = &'f Finding>)
     }
     // A line that writes to the host's schedule through a change of root writes to no other one.
     let place = |kind| found.get(&kind).map(|(_, deed): &(Severity, Deed)| deed.place.clone());
-    if place(DeedKind::Cron).is_some() && place(DeedKind::Cron) == place(DeedKind::HostCron) {
+    let ordered = found.get(&DeedKind::Cron).is_some_and(|(_, deed)| deed.evidence.starts_with("crontab "));
+    if ordered && place(DeedKind::Cron) == place(DeedKind::HostCron) {
         found.remove(&DeedKind::Cron);
     }
     // What a schedule fetches is told with the schedule.
