@@ -22,7 +22,7 @@ const OBSERVABLES: Uuid = Uuid::from_u128(0x00ab_edb4_aa42_466c_9c01_fed2_3315_a
 /// Namespace of our other ids: version 5 of the project's address in the namespace of URLs.
 const PROJECT: &str = "https://github.com/lazaret-project/lazaret";
 /// Where the extension for wallets is described.
-const EXTENSION: &str = "https://github.com/lazaret-project/lazaret/blob/main/docs/CAMPAIGNS.md";
+const EXTENSION: &str = "https://github.com/lazaret-project/lazaret/blob/main/docs/CAMPAIGN-FORMATS.md";
 /// Characters of one text.
 const MOST: usize = 4_000;
 /// Where no time is known, so that the bundle is valid none the less.
@@ -126,10 +126,10 @@ impl Bundle {
         let malware: Vec<String> = campaign.members.iter().map(|m| self.malware(m)).collect();
         for (at, member) in campaign.members.iter().enumerate() {
             self.relate(&told, "uses", &malware[at]);
-            if let Some(below) = member.built_on.and_then(|below| malware.get(below)).cloned() {
-                if below != malware[at] {
-                    self.relate(&malware[at], "derived-from", &below);
-                }
+            if let Some(below) = member.built_on.and_then(|below| malware.get(below)).cloned()
+                && below != malware[at]
+            {
+                self.relate(&malware[at], "derived-from", &below);
             }
         }
         for (technique, id) in &patterns {
