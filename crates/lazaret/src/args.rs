@@ -1,3 +1,4 @@
+mod campaign;
 mod campaigns;
 mod doors;
 mod feed;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use lazaret_model::Platform;
 
+pub use campaign::CampaignArgs;
 pub use campaigns::{CampaignsArgs, CampaignsCommand, CampaignsCommon, RefuteArgs};
 pub use doors::{
     AdmissionArgs, DockerAuthzArgs, DockerCli, DockerCliCommand, DoorArgs, ImageVerifierArgs,
@@ -65,6 +67,8 @@ pub enum Command {
     Images(ImagesArgs),
     /// Tie convicted images to each other by what they share, and list what hangs together.
     Campaigns(Box<CampaignsArgs>),
+    /// Tell one campaign: who published what, what ties it, what it did and what to clean up.
+    Campaign(Box<CampaignArgs>),
     /// Record, list or forget images that you trust as bases.
     #[command(subcommand)]
     Base(BaseCommand),

@@ -1,4 +1,5 @@
 mod base;
+mod campaign;
 mod campaigns;
 mod check;
 mod completion;
@@ -44,6 +45,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Policy(command) => policy::run(command),
         Command::Images(args) => images::run(&args),
         Command::Campaigns(args) => campaigns::run(&args),
+        Command::Campaign(args) => campaign::run(&args),
         Command::Base(command) => base::run(command),
         Command::Feed(command) => feed::run(command),
         Command::Rules(command) => rules::run(command),
