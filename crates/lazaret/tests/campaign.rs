@@ -9,7 +9,8 @@ mod campaigns;
 use std::fs;
 
 use lazaret_report::{CampaignFormat, campaign_pack};
-use support::Place;
+use serde_json::{Value, json};
+use support::{Place, Said};
 
 #[test]
 fn our_own_checker_accepts_every_pack_of_rules_made_from_a_campaign() {
@@ -30,5 +31,141 @@ fn our_own_checker_accepts_every_pack_of_rules_made_from_a_campaign() {
             let wanted = format!("{} rules, {} examples, 0 problems", files.len(), 2 * files.len());
             assert!(checked.out.contains(&wanted), "{name} {format} {checked:?}");
         }
+    }
+}
+
+/// A store that has seen the line-up of the lab with what its site says of it, and the wallet that
+/// ties nine of it.
+struct Seen {
+    place: Place,
+    store: String,
+    wallet: String,
+}
+
+fn seen() -> Seen {
+    let place = Place::new();
+    let cases = lazaret_lab::cases().unwrap();
+    let lineup: Vec<_> = cases.iter().filter(|case| case.set == lazaret_lab::Set::Lineup).collect();
+    let mut records = Vec::new();
+    for case in &lineup {
+        let dir = place.path("lab").join(case.path());
+        fs::create_dir_all(&dir).unwrap();
+        case.write_oci_layout(&dir).unwrap();
+        records.push(json!({"path": case.path(), "account": case.account, "repository": case.repository,
+            "tag": case.tag, "description": case.description, "created": case.created, "updated": case.updated,
+            "pulls": case.pulls}));
+    }
+    assert_eq!(records.len(), 17);
+    fs::write(place.path("lab/hub.json"), Value::from(records).to_string()).unwrap();
+    let store = format!("sqlite:{}", place.path("store.sqlite").display());
+    let hub = place.path("lab/hub.json").display().to_string();
+    let hunted = place.run(&["hunt", "--store", &store, "--metadata", &hub, "--no-progress"]);
+    assert_eq!(hunted.code, 1, "{hunted:?}");
+    let listed = place.run(&["campaigns", "--store", &store]);
+    assert_eq!(listed.code, 0, "{listed:?}");
+    Seen { place, store, wallet: lazaret_lab::wallet("xmr", "dockmaster117").unwrap() }
+}
+
+impl Seen {
+    fn campaign(&self, more: &[&str]) -> Said {
+        let fixed = ["campaign", "--store", self.store.as_str()];
+        self.place.run(&fixed.iter().chain(more).copied().collect::<Vec<_>>())
+    }
+}
+
+#[test]
+fn the_line_up_is_told_as_the_case_was_in_every_form() {
+    let seen = seen();
+    let totals = format!("wallet,amount,currency,usd,source\n{},544.74,XMR,90000,a report\n", seen.wallet);
+    fs::write(seen.place.path("wallets.csv"), totals).unwrap();
+    let wallets = seen.place.path("wallets.csv").display().to_string();
+
+    // The beginning of a name is enough, with or without the letters that all begin with.
+    let said = seen.campaign(&["lz", "-f", "json", "--wallets", &wallets]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let told: Value = serde_json::from_str(&said.out).unwrap();
+    let campaign = &told["campaign"];
+    let id = campaign["id"].as_str().unwrap();
+    let members = campaign["members"].as_array().unwrap();
+    assert_eq!(members.len(), 17, "{said:?}");
+    for case in lazaret_lab::cases().unwrap().iter().filter(|case| case.set == lazaret_lab::Set::Lineup) {
+        let name = format!("docker.io/{}/{}", case.account, case.repository);
+        let member =
+            members.iter().find(|m| m["repository"] == name.as_str()).unwrap_or_else(|| panic!("{name}"));
+        assert_eq!(member["created"], case.created.as_str(), "{name}");
+        assert_eq!(member["updated"], case.updated.as_str(), "{name}");
+        assert_eq!(member["pulls"], case.pulls, "{name}");
+        assert_eq!(member["verdict"], "malicious");
+        assert!(!member["deeds"].as_array().unwrap().is_empty(), "{name}");
+    }
+    let miners = members
+        .iter()
+        .filter(|m| m["deeds"].as_array().unwrap().iter().any(|deed| deed["kind"] == "miner-in-place"))
+        .count();
+    assert_eq!(miners, 9);
+    let shared = campaign["shared"].as_array().unwrap();
+    let wallet = shared.iter().find(|s| s["kind"] == "wallet").unwrap();
+    assert_eq!(wallet["value"], format!("xmr:{}", seen.wallet));
+    assert_eq!(wallet["members"].as_array().unwrap().len(), 9);
+    assert_eq!(campaign["revenue"][0]["amount"], "544.74");
+    assert!(campaign["timeline"].as_array().unwrap().len() >= 17);
+
+    // The same memory, the same bytes; and each form is the form that it says.
+    for format in CampaignFormat::ALL {
+        let word = format.word();
+        let said = seen.campaign(&[id, "-f", word]);
+        assert_eq!(said.code, 0, "{said:?}");
+        assert_eq!(said.out, seen.campaign(&[&id[3..], "-f", word]).out, "{word}");
+        let starts = match format {
+            CampaignFormat::Text => "Campaign LZ-",
+            CampaignFormat::Json | CampaignFormat::Stix | CampaignFormat::Misp => "{",
+            CampaignFormat::Markdown => "### ",
+            CampaignFormat::GraphMl => "<?xml",
+            CampaignFormat::Csv => "kind,value,",
+            CampaignFormat::Sigma => "title: ",
+            CampaignFormat::Yara => "rule campaign_lz_",
+            CampaignFormat::Abuse => "Subject: 17 malicious images",
+            CampaignFormat::Html => "<!DOCTYPE html>",
+        };
+        assert!(said.out.starts_with(starts), "{word}: {}", &said.out[..200]);
+    }
+    for line in seen.campaign(&[id]).out.lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+
+    // The packs, as a folder, are accepted, and catch the line-up again.
+    for format in ["sigma", "yara"] {
+        let dir = seen.place.path(format).display().to_string();
+        let said = seen.campaign(&[id, "-f", format, "-o", &dir]);
+        assert_eq!(said.code, 0, "{said:?}");
+        let checked = seen.place.run(&["rules", "check", &dir]);
+        assert_eq!(checked.code, 0, "{checked:?}");
+        assert!(checked.out.contains(" 0 problems"), "{checked:?}");
+        let image = seen.place.path("lab").join("lineup/mysql2");
+        let image = format!("oci:{}", image.display());
+        let caught =
+            seen.place.run(&["scan", &image, "--no-store", "--only-rules", "--rules", &dir, "-f", "json"]);
+        assert!(caught.out.contains(&id.to_lowercase()), "{format} {caught:?}");
+    }
+    let one = seen.place.path("all.yar").display().to_string();
+    assert_eq!(seen.campaign(&[id, "-f", "yara", "-o", &one]).code, 0);
+    assert!(fs::read_to_string(&one).unwrap().starts_with("rule campaign_lz_"));
+}
+
+#[test]
+fn what_cannot_be_told_is_said_in_one_line() {
+    let place = Place::new();
+    let store = format!("sqlite:{}", place.path("store.sqlite").display());
+    for (arguments, wanted) in [
+        (vec!["LZ-00000000"], "no campaign is called `LZ-00000000`: `lazaret campaigns` lists them"),
+        (vec!["\u{1b}[2J"], "no campaign is called `\\x1b[2J`"),
+        (vec![""], "no campaign is called ``"),
+        (vec!["x", "-f", "pdf"], "`pdf` is no form of a campaign: choose one of text, json"),
+        (vec!["x", "--wallets", "/nowhere.csv"], "/nowhere.csv"),
+    ] {
+        let fixed = ["campaign", "--store", store.as_str()];
+        let said = place.run(&fixed.iter().chain(&arguments).copied().collect::<Vec<_>>());
+        assert_eq!((said.code, said.out.as_str()), (2, ""), "{said:?}");
+        assert!(said.err.contains(wanted) && said.err.lines().count() == 1, "{said:?}");
     }
 }
