@@ -72,7 +72,7 @@ pub fn of(campaign: &Campaign) -> Terms {
         }
     }
     for deed in campaign.members.iter().flat_map(|m| &m.deeds) {
-        if deed.place.contains(" line ") {
+        if in_a_text(&deed.place) {
             lines.extend(line(&deed.evidence));
         }
     }
@@ -93,6 +93,12 @@ fn trace(value: &str) -> Option<String> {
     let telling = !["root", "user", "docker", "ubuntu", "debian", "runner", "jenkins", "admin", "localhost"]
         .contains(&name.to_ascii_lowercase().as_str());
     ((LEAST_TRACE..=100).contains(&name.len()) && plain && telling).then(|| name.to_owned())
+}
+
+/// Whether a place is a line of a file: `usr/bin/cron.sh:4`.
+fn in_a_text(place: &str) -> bool {
+    let line = place.rsplit_once(':').map_or("", |(_, line)| line);
+    !line.is_empty() && line.bytes().all(|b| b.is_ascii_digit())
 }
 
 fn line(evidence: &str) -> Option<String> {

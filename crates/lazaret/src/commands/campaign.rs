@@ -61,7 +61,7 @@ async fn find(store: &Store, id: &str) -> Result<Campaign> {
     let wanted = plain(id);
     let mut like: Vec<String> =
         campaign::list(store).await?.into_iter().map(|campaign| campaign.id).collect();
-    like.retain(|known| !wanted.is_empty() && plain(known).starts_with(&wanted));
+    like.retain(|known| !id.trim().is_empty() && plain(known).starts_with(&wanted));
     if let Some(whole) = like.iter().find(|known| plain(known) == wanted) {
         like = vec![whole.clone()];
     }
@@ -83,7 +83,7 @@ async fn find(store: &Store, id: &str) -> Result<Campaign> {
 /// A name without the letters that all begin with, in small letters.
 fn plain(id: &str) -> String {
     let id = id.trim().to_ascii_lowercase();
-    id.strip_prefix("lz-").map(str::to_owned).unwrap_or(id)
+    id.strip_prefix("lz").map_or(id.as_str(), |rest| rest.trim_start_matches('-')).to_owned()
 }
 
 fn wallets(path: &Path) -> Result<Vec<lazaret_model::Revenue>> {
