@@ -134,15 +134,14 @@ fn the_line_up_is_told_as_the_case_was_in_every_form() {
     }
 
     // The packs, as a folder, are accepted, and catch the line-up again.
-    for format in ["sigma", "yara"] {
+    for (format, image) in [("sigma", "lineup/mysql2"), ("yara", "lineup/tomcat")] {
         let dir = seen.place.path(format).display().to_string();
         let said = seen.campaign(&[id, "-f", format, "-o", &dir]);
         assert_eq!(said.code, 0, "{said:?}");
         let checked = seen.place.run(&["rules", "check", &dir]);
         assert_eq!(checked.code, 0, "{checked:?}");
         assert!(checked.out.contains(" 0 problems"), "{checked:?}");
-        let image = seen.place.path("lab").join("lineup/mysql2");
-        let image = format!("oci:{}", image.display());
+        let image = format!("oci:{}", seen.place.path("lab").join(image).display());
         let caught =
             seen.place.run(&["scan", &image, "--no-store", "--only-rules", "--rules", &dir, "-f", "json"]);
         assert!(caught.out.contains(&id.to_lowercase()), "{format} {caught:?}");

@@ -23,7 +23,8 @@ pub fn run(args: &CampaignArgs) -> Result<Exit> {
     let url = scan::store(args.store.as_deref(), false)?;
     let mut told = super::runtime()?.block_on(async {
         let store = Store::open(url.as_deref().unwrap_or_default()).await?;
-        let told = find(&store, &args.id).await?;
+        let mut told = find(&store, &args.id).await?;
+        name_as_listed(&store, &mut told).await?;
         store.close().await?;
         anyhow::Ok(told)
     })?;
@@ -78,6 +79,27 @@ async fn find(store: &Store, id: &str) -> Result<Campaign> {
             bail!("`{shown}` may be {}{more}: write more of it", names.join(" or "))
         }
     }
+}
+
+/// Images that were judged from disk are told by the name that their site gives them, which is the
+/// one under which others meet them.
+async fn name_as_listed(store: &Store, told: &mut Campaign) -> Result<()> {
+    for (at, member) in told.members.iter_mut().enumerate() {
+        let listing = store.listing(&member.repository).await?.map(|row| row.listing);
+        let Some(name) = listing.and_then(|listing| listing.name) else { continue };
+        let (repository, tag) = match name.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')) {
+            Some((repository, tag)) => (repository, Some(tag)),
+            None => (name.as_str(), None),
+        };
+        for moment in told.timeline.iter_mut().filter(|moment| moment.member == Some(at)) {
+            if let Some(rest) = moment.what.strip_prefix(&member.repository) {
+                moment.what = format!("{repository}{rest}");
+            }
+        }
+        member.repository = repository.to_owned();
+        member.tag = member.tag.take().or_else(|| tag.map(str::to_owned));
+    }
+    Ok(())
 }
 
 /// A name without the letters that all begin with, in small letters.
