@@ -56,8 +56,9 @@ pub fn of(shared: &Shared) -> Shape<'_> {
         IndicatorKind::Pool | IndicatorKind::Url | IndicatorKind::Host => contact(value),
         IndicatorKind::PoolLogin => login(value),
         IndicatorKind::SshKey => key(value),
-        IndicatorKind::ScriptHash | IndicatorKind::ElfHash => sha256(value),
-        IndicatorKind::Layer => sha256(value.strip_prefix("sha256:").unwrap_or(value)),
+        IndicatorKind::ScriptHash | IndicatorKind::ElfHash | IndicatorKind::Layer => {
+            sha256(value.strip_prefix("sha256:").unwrap_or(value))
+        }
         IndicatorKind::FuzzyHash => tlsh(value),
         IndicatorKind::Environment | IndicatorKind::Label => setting(value),
         IndicatorKind::BuilderTrace => None,
@@ -75,8 +76,8 @@ pub fn speaks_alone(shared: &Shared) -> bool {
         Shape::Wallet { .. } | Shape::Key { .. } | Shape::Login(_) => true,
         // A path at a public host is one customer's; the host is everybody's.
         Shape::Host { host, url, .. } => !public(host) || url.is_some_and(has_path),
-        Shape::Sha256(_) => true,
-        Shape::Tlsh(_) | Shape::Setting { .. } | Shape::Text => false,
+        // A file or a layer may be that of a public base of which no other image was seen yet.
+        Shape::Sha256(_) | Shape::Tlsh(_) | Shape::Setting { .. } | Shape::Text => false,
     }
 }
 
@@ -185,7 +186,7 @@ fn setting(value: &str) -> Option<Shape<'_>> {
 }
 
 /// Hosts that everybody uses: whatever the memory says, they are nobody's own.
-const PUBLIC: [&str; 45] = [
+const PUBLIC: [&str; 56] = [
     "alpinelinux.org",
     "amazonaws.com",
     "apache.org",
@@ -210,6 +211,7 @@ const PUBLIC: [&str; 45] = [
     "githubusercontent.com",
     "gitlab.com",
     "gnu.org",
+    "gnupg.org",
     "golang.org",
     "google.com",
     "googleapis.com",
@@ -218,16 +220,26 @@ const PUBLIC: [&str; 45] = [
     "ipinfo.io",
     "jsdelivr.net",
     "kernel.org",
+    "letsencrypt.org",
+    "mariadb.org",
     "maven.org",
     "microsoft.com",
+    "mysql.com",
+    "nginx.org",
     "nodejs.org",
     "npmjs.org",
+    "openssl.org",
+    "oracle.com",
     "pastebin.com",
+    "php.net",
+    "postgresql.org",
     "pypi.org",
     "python.org",
     "pythonhosted.org",
     "quay.io",
+    "redis.io",
     "rubygems.org",
+    "rust-lang.org",
     "telegram.org",
     "ubuntu.com",
     "windows.net",
@@ -315,6 +327,11 @@ mod tests {
         assert!(speaks_alone(&shared(IndicatorKind::Host, "notgithub.com")));
         assert!(speaks_alone(&shared(IndicatorKind::Url, "https://github.com/someone/miner")));
         assert!(!speaks_alone(&shared(IndicatorKind::Url, "https://github.com/")));
+        let hash = format!("sha256:{}", "5d".repeat(32));
+        for kind in [IndicatorKind::ScriptHash, IndicatorKind::ElfHash, IndicatorKind::Layer] {
+            assert!(matches!(of(&shared(kind, &hash)), Shape::Sha256(_)));
+            assert!(!speaks_alone(&shared(kind, &hash)), "it may be that of a public base");
+        }
         let mut elsewhere = shared(IndicatorKind::Host, "pool.example.invalid");
         elsewhere.elsewhere = 1;
         assert!(!speaks_alone(&elsewhere));

@@ -208,7 +208,11 @@ impl Page<'_> {
             }
             let day = members::day(&moment.time);
             let label = if day == day_before { String::new() } else { day.clone() };
-            self.labelled(2, &label, LABEL, &value(&moment.what));
+            // Where all have one account, it stands above.
+            let what = value(&moment.what);
+            let account = self.names.account.as_deref();
+            let local = account.and_then(|account| what.strip_prefix(account)?.strip_prefix('/'));
+            self.labelled(2, &label, LABEL, local.unwrap_or(&what));
             day_before = day;
         }
     }
