@@ -91,7 +91,7 @@ async fn a_forgotten_feed_leaves_nothing_behind(ground: &Ground) {
 async fn of_many_who_install_at_once_the_newest_stays(ground: &Ground) {
     let (one, other) = (ground.open().await, ground.open().await);
     let install = async |version: u64| {
-        let store = if version % 2 == 0 { &one } else { &other };
+        let store = if version.is_multiple_of(2) { &one } else { &other };
         store.install_feed(&feed("a", version), &pack(version)).await.unwrap();
     };
     let ((), (), (), (), ()) = tokio::join!(install(5), install(2), install(4), install(3), install(1));

@@ -92,16 +92,11 @@ impl Feeds {
         let mut loading = Loading { pins, now, packs: BTreeMap::new(), left_out: Vec::new() };
         for stored in &found.stored {
             let Some(body) = &stored.body else { continue };
-            loading.take(&stored.name, None, body, None);
+            loading.take(&stored.name, None, body, &[]);
         }
         for (file, content) in &found.files {
             match content {
-                Ok(bytes) => {
-                    let known = |name: &str| {
-                        found.stored.iter().find(|row| row.name == name).map(|row| row.remembered.clone())
-                    };
-                    loading.take(&file.display().to_string(), Some(file), bytes, Some(&known));
-                }
+                Ok(bytes) => loading.take(&file.display().to_string(), Some(file), bytes, &found.stored),
                 Err(reason) => loading.left_out.push(LeftOut {
                     name: file.display().to_string(),
                     reason: reason.clone(),
@@ -332,14 +327,8 @@ struct Loading {
 }
 
 impl Loading {
-    /// Takes a pack, if it counts. `known` gives what the store remembers of a feed.
-    fn take(
-        &mut self,
-        name: &str,
-        file: Option<&Path>,
-        bytes: &[u8],
-        known: Option<&dyn Fn(&str) -> Option<Remembered>>,
-    ) {
+    /// Takes a pack, if it counts, and if it is no step back behind what is `known`.
+    fn take(&mut self, name: &str, file: Option<&Path>, bytes: &[u8], known: &[Stored]) {
         let mut left_out = |name: &str, reason: String, expired: bool| {
             let file = file.map(Path::to_owned);
             self.left_out.push(LeftOut { name: name.to_owned(), reason, file, expired });
@@ -356,8 +345,8 @@ impl Loading {
                 false,
             );
         }
-        let remembered = known.and_then(|known| known(&called));
-        if let Err(error) = admit(&pack, remembered.as_ref()) {
+        let remembered = known.iter().find(|row| row.name == called).map(|row| &row.remembered);
+        if let Err(error) = admit(&pack, remembered) {
             return left_out(name, error.to_string(), false);
         }
         if let Err(error) = pack.check_time(self.now) {
