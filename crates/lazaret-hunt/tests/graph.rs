@@ -173,11 +173,11 @@ fn what_came_with_a_layer_of_innocent_images_ties_nobody() {
 #[test]
 fn what_is_built_on_a_convicted_image_is_tied_to_it_and_what_shares_its_base_is_not() {
     let mut world = World::default();
-    let lower = world.image("hub/a", "x").on(&[1, 2]).at(ScriptHash, "evil", Some(1), 4).seen();
+    let lower = world.image("hub/a", "x").on(&[1, 2]).at(ScriptHash, "evil", Some(1), 4).named().seen();
     let upper = world.image("hub/b", "y").on(&[1, 2, 3]).at(ElfHash, "other", Some(2), 5).seen();
     world.image("hub/c", "z").on(&[1, 4]).at(ElfHash, "third", Some(1), 6).seen();
-    // Nothing of its own but a command: its layers are a base.
-    world.image("hub/d", "w").on(&[1]).seen();
+    // Nothing of its own but a command, and a file that nothing accuses: its layers are a base.
+    world.image("hub/d", "w").on(&[1]).at(ScriptHash, "fine", Some(0), 9).seen();
     assert_eq!(world.clustered(), [vec![lower, upper]]);
     assert!(world.graph.tied(lower, upper).reasons.contains(&(Reason::BuiltOn { lower, upper }, 17_000)));
 }
@@ -284,7 +284,7 @@ fn the_way_between_two_goes_over_the_strongest_ties() {
 #[test]
 fn an_unconvicted_image_with_a_members_wallet_or_layers_is_a_lead_and_no_member() {
     let mut world = World::default();
-    let one = world.image("hub/a", "x").on(&[1, 2]).at(Wallet, "xmr:4a", Some(1), 3).seen();
+    let one = world.image("hub/a", "x").on(&[1, 2]).at(Wallet, "xmr:4a", Some(1), 3).named().seen();
     let two = world.image("hub/a", "y").has(Wallet, "xmr:4a").seen();
     let holder = world.image("hub/b", "z").honest().has(Wallet, "xmr:4a").seen();
     let upper = world.image("hub/c", "w").honest().on(&[1, 2, 3]).seen();

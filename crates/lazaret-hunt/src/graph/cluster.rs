@@ -15,7 +15,7 @@ use super::{Graph, NONE, owners};
 pub(super) const WINDOW: usize = 64;
 
 /// Numbers of images within a set, and sums for the image at hand.
-struct Scratch {
+pub(super) struct Scratch {
     /// The position of each image in the set, or none.
     position: Vec<u32>,
     /// What is shared with the image at hand, at the most.
@@ -46,7 +46,7 @@ impl Graph {
         }
         let convicted = (0..self.images.len() as u32).filter(|image| self.images[*image as usize].convicted);
         let convicted: Vec<u32> = convicted.collect();
-        self.recluster(&convicted);
+        self.recluster(&convicted, false);
     }
 
     /// Notes for each indicator who holds it.
@@ -80,7 +80,10 @@ impl Graph {
 
     /// Clusters these convicted images anew. They must be whole clusters: nothing outside of them is tied
     /// to one of them.
-    pub(super) fn recluster(&mut self, set: &[u32]) {
+    ///
+    /// Of a few that hang together already by what ties by itself, only the others are compared, with
+    /// those before and after them (`few`): one of two that are in different sets is not in the largest.
+    pub(super) fn recluster(&mut self, set: &[u32], few: bool) {
         let mut scratch = Scratch {
             position: vec![NONE; self.images.len()],
             sums: vec![0; self.images.len()],
@@ -94,11 +97,14 @@ impl Graph {
         let mut tied = Sets { sets: UnionFind::new(set.len()), left: set.len() };
         self.unite_by_owner(set, &scratch, &mut tied);
         self.unite_by_layers(set, &scratch, &mut tied);
-        for image in set {
+        let largest = if few { tied.largest() } else { NONE };
+        for (at, image) in set.iter().enumerate() {
             if tied.left <= 1 {
                 break;
             }
-            self.unite_by_sum(*image, &mut scratch, &mut tied);
+            if !few || tied.sets.find_mut(at as u32) != largest {
+                self.unite_by_sum(*image, &mut scratch, &mut tied, !few);
+            }
         }
         let mut least = vec![NONE; set.len()];
         for (at, image) in set.iter().enumerate() {
@@ -228,9 +234,10 @@ impl Graph {
         }
     }
 
-    /// Unites an image with those before it in the lists of what it holds, where the sum is enough.
-    fn unite_by_sum(&self, image: u32, scratch: &mut Scratch, tied: &mut Sets) {
-        self.sums(image, scratch, true);
+    /// Unites an image with those before it in the lists of what it holds, or with those around it, where
+    /// the sum is enough.
+    fn unite_by_sum(&self, image: u32, scratch: &mut Scratch, tied: &mut Sets, before: bool) {
+        self.sums(image, scratch, before);
         let at = scratch.position[image as usize];
         let publisher = self.images[image as usize].publisher;
         let touched = std::mem::take(&mut scratch.touched);
@@ -298,13 +305,21 @@ impl Graph {
     /// All convicted images that are tied to this one directly and stand near it in some list, and one of
     /// each group that an indicator or a layer ties to it by itself. Sorted.
     pub(super) fn direct(&self, image: u32) -> Vec<u32> {
+        self.direct_with(image, &mut self.scratch())
+    }
+
+    /// Room for [`Graph::direct_with`].
+    pub(super) fn scratch(&self) -> Scratch {
+        Scratch { position: Vec::new(), sums: vec![0; self.images.len()], touched: Vec::new() }
+    }
+
+    /// [`Graph::direct`], for many.
+    pub(super) fn direct_with(&self, image: u32, scratch: &mut Scratch) -> Vec<u32> {
         let node = &self.images[image as usize];
-        let mut scratch =
-            Scratch { position: Vec::new(), sums: vec![0; self.images.len()], touched: Vec::new() };
-        self.sums(image, &mut scratch, false);
+        self.sums(image, scratch, false);
         let mut found = Vec::new();
-        for other in &scratch.touched {
-            let mut sum = scratch.sums[*other as usize];
+        for other in &std::mem::take(&mut scratch.touched) {
+            let mut sum = std::mem::take(&mut scratch.sums[*other as usize]);
             if node.publisher == self.images[*other as usize].publisher {
                 sum += SAME_ACCOUNT;
             }
@@ -322,7 +337,7 @@ impl Graph {
                 found.extend(chain_node.holders.iter().filter(|top| self.built_on(image, **top).is_some()));
             }
         }
-        found.retain(|other| *other != image);
+        found.retain(|other| *other != image && self.may_tie(image, *other));
         found.sort_unstable();
         found.dedup();
         found
@@ -340,5 +355,15 @@ impl Sets {
         if self.sets.union(a, b) {
             self.left -= 1;
         }
+    }
+
+    /// What stands for the largest set.
+    fn largest(&mut self) -> u32 {
+        let mut sizes = vec![0u32; self.sets.len()];
+        for at in 0..self.sets.len() as u32 {
+            sizes[self.sets.find_mut(at) as usize] += 1;
+        }
+        let largest = sizes.iter().enumerate().max_by_key(|(_, size)| **size);
+        largest.map_or(NONE, |(stands, _)| stands as u32)
     }
 }

@@ -1,8 +1,8 @@
 //! One more image, with the same result as if all were clustered anew.
 //!
 //! An image changes what is common, and with it weights. Two images whose shared indicators weigh what
-//! they weighed stay tied or apart, so only the clusters that hold something whose weight changed, or
-//! that the image is tied to, are clustered anew.
+//! they weighed stay tied or apart. What weighs less can only part the clusters that hold it, and what
+//! weighs more, or is new, can only bring clusters together.
 
 use super::cluster::WINDOW;
 use super::rarity::Marks;
@@ -13,40 +13,66 @@ impl Graph {
     /// Takes in one more image after [`Graph::cluster`], and says its number.
     pub fn add(&mut self, input: &ImageInput) -> u32 {
         let innocent: Vec<u32> = self.innocence(input);
-        let mut changed = self.join_fuzzy();
+        let joined = self.join_fuzzy();
         let image = self.insert(input);
         self.hold(image);
-        let mut affected = self.flipped(image, &innocent);
-        self.weigh_after(image, &mut changed);
-        for indicator in changed {
-            affected.extend(self.counted(indicator));
+        let mut weaker = self.flipped(image, &innocent);
+        let mut stronger = Vec::new();
+        let (less, more) = self.weigh_after(image, &joined);
+        for indicator in less.into_iter().chain(joined.iter().copied()) {
+            weaker.extend(self.counted(indicator));
+        }
+        for indicator in more.into_iter().chain(joined) {
+            stronger.extend(self.counted(indicator));
         }
         if self.images[image as usize].convicted {
-            affected.push(image);
-            affected.extend(self.direct(image));
-            affected.extend(self.pushed_apart(image));
+            weaker.extend(self.pushed_apart(image));
+            stronger.push(image);
         }
-        self.renew(affected);
+        self.part(weaker);
+        self.bring_together(stronger);
         image
     }
 
-    /// Clusters anew whatever hangs together with these.
-    fn renew(&mut self, mut affected: Vec<u32>) {
-        affected.sort_unstable();
-        affected.dedup();
-        let mut clusters: Vec<u32> = affected.iter().map(|image| self.clusters[*image as usize]).collect();
+    /// Clusters anew, each for itself, the clusters that these are in: what they share says less.
+    fn part(&mut self, images: Vec<u32>) {
+        let mut clusters: Vec<u32> = images.iter().map(|image| self.clusters[*image as usize]).collect();
         clusters.sort_unstable();
         clusters.dedup();
-        let mut set: Vec<u32> = Vec::new();
         for cluster in clusters {
-            match self.members.get(&cluster) {
-                Some(members) => set.extend(members),
-                None => set.push(cluster),
+            if let Some(members) = self.members.get(&cluster).cloned() {
+                self.recluster(&members, true);
             }
         }
-        set.sort_unstable();
-        if !set.is_empty() {
-            self.recluster(&set);
+    }
+
+    /// Makes one of the clusters that are tied by these: what they share says more, or is new.
+    fn bring_together(&mut self, mut images: Vec<u32>) {
+        images.sort_unstable();
+        images.dedup();
+        let mut scratch = self.scratch();
+        for image in images {
+            let mut clusters: Vec<u32> = self
+                .direct_with(image, &mut scratch)
+                .into_iter()
+                .map(|other| self.clusters[other as usize])
+                .collect();
+            clusters.push(self.clusters[image as usize]);
+            clusters.sort_unstable();
+            clusters.dedup();
+            let [least, others @ ..] = clusters.as_slice() else { continue };
+            if others.is_empty() {
+                continue;
+            }
+            let mut all = self.members.remove(least).unwrap_or_else(|| vec![*least]);
+            for other in others {
+                all.extend(self.members.remove(other).unwrap_or_else(|| vec![*other]));
+            }
+            all.sort_unstable();
+            for member in &all {
+                self.clusters[*member as usize] = *least;
+            }
+            self.members.insert(*least, all);
         }
     }
 
@@ -139,40 +165,51 @@ impl Graph {
         }
     }
 
-    /// Weighs anew what the image holds, and what became rarer or commoner because publishers turned out
-    /// to be one. Adds what changed.
-    fn weigh_after(&mut self, image: u32, changed: &mut Vec<u32>) {
+    /// Weighs anew what the image holds, what `joined`, and what became rarer or commoner because
+    /// publishers turned out to be one or not. Says what weighs less now, and what weighs more.
+    fn weigh_after(&mut self, image: u32, joined: &[u32]) -> (Vec<u32>, Vec<u32>) {
         let mut marks = Marks::default();
-        let held: Vec<u32> = self.images[image as usize].links.iter().map(|link| link.indicator).collect();
+        let (mut less, mut more) = (Vec::new(), Vec::new());
+        let mut held: Vec<u32> =
+            self.images[image as usize].links.iter().map(|link| link.indicator).collect();
         let mut strong = false;
         for indicator in held.iter().copied() {
             if !owners(self.bond(indicator)) {
                 continue;
             }
             let before = self.indicators[indicator as usize].weight;
-            if self.weigh(indicator, &mut marks) {
-                changed.push(indicator);
+            self.weigh(indicator, &mut marks);
+            let now = self.indicators[indicator as usize].weight;
+            strong |= before.max(now) >= THRESHOLD;
+            match now.cmp(&before) {
+                std::cmp::Ordering::Less => less.push(indicator),
+                std::cmp::Ordering::Greater => more.push(indicator),
+                std::cmp::Ordering::Equal => {}
             }
-            strong |= before.max(self.indicators[indicator as usize].weight) >= THRESHOLD;
         }
-        let mut again = held;
-        again.append(&mut changed.clone());
+        held.extend(joined);
         if strong {
             for publisher in self.group_publishers() {
                 for image in &self.published[publisher as usize] {
-                    again.extend(self.images[*image as usize].links.iter().map(|link| link.indicator));
+                    held.extend(self.images[*image as usize].links.iter().map(|link| link.indicator));
                 }
             }
         }
-        again.sort_unstable();
-        again.dedup();
-        for indicator in again {
-            if !owners(self.bond(indicator)) && self.weigh(indicator, &mut marks) {
-                changed.push(indicator);
+        held.sort_unstable();
+        held.dedup();
+        for indicator in held {
+            if owners(self.bond(indicator)) {
+                continue;
+            }
+            let before = self.indicators[indicator as usize].weight;
+            self.weigh(indicator, &mut marks);
+            match self.indicators[indicator as usize].weight.cmp(&before) {
+                std::cmp::Ordering::Less => less.push(indicator),
+                std::cmp::Ordering::Greater => more.push(indicator),
+                std::cmp::Ordering::Equal => {}
             }
         }
-        changed.sort_unstable();
-        changed.dedup();
+        (less, more)
     }
 
     /// Convicted images that stood near each other in a list, and no longer do because this one came

@@ -120,7 +120,7 @@ struct Node {
     chains: Vec<u32>,
     /// Chains of whole stacks.
     ends: Vec<u32>,
-    /// Of these, those whose highest layer holds something of this image.
+    /// Of these, those with a file that a finding accuses.
     tops: Vec<u32>,
 }
 
@@ -281,10 +281,15 @@ impl Graph {
         };
         self.stack(&mut node, input);
         node.links = self.links(input, node.layers.len());
-        for top in ends(input).filter_map(|end| end.checked_sub(1)) {
-            node.ends.push(node.chains[top]);
-            if held(&self.indicators, &node.links, top) {
-                node.tops.push(node.chains[top]);
+        let mut begin = 0;
+        for stack in &input.stacks {
+            let layers = begin..begin + stack.len();
+            begin = layers.end;
+            if let Some(top) = layers.end.checked_sub(1).filter(|_| !stack.is_empty()) {
+                node.ends.push(node.chains[top]);
+                if accused(&node.links, layers) {
+                    node.tops.push(node.chains[top]);
+                }
             }
         }
         node.tops.sort_unstable();
@@ -471,20 +476,10 @@ fn key(input: &ImageInput) -> u128 {
     (part(&input.publisher) >> 32) << 96 | (part(&input.repository) >> 32) << 64 | part(&input.name)
 }
 
-/// Where each stack of an image ends, among all its layers.
-fn ends(input: &ImageInput) -> impl Iterator<Item = usize> {
-    input.stacks.iter().scan(0, |end, stack| {
-        *end += stack.len();
-        Some(*end)
-    })
-}
-
-/// Whether a layer holds something that its image brought: without it, what ends there is a base.
-fn held(indicators: &[IndicatorNode], links: &[Link], layer: usize) -> bool {
-    links.iter().any(|link| {
-        let kind = indicators[link.indicator as usize].kind;
-        link.layer as usize == layer && (link.place != 0 || kind == IndicatorKind::Layer)
-    })
+/// Whether a file in one of these layers holds something that a finding names. Without it, what accuses
+/// the image is how it starts, and its layers may be anybody's base.
+fn accused(links: &[Link], layers: std::ops::Range<usize>) -> bool {
+    links.iter().any(|link| link.named && link.place != 0 && layers.contains(&(link.layer as usize)))
 }
 
 /// Whether a bond is to whoever profits or pays.

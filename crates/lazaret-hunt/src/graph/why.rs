@@ -175,8 +175,8 @@ impl Graph {
         found.into_iter().map(|(image, indicator)| (image, Reason::Indicator(indicator))).collect()
     }
 
-    /// Unconvicted images that lie on all layers of a member, where the highest of these layers holds
-    /// something of it; with that member. Images of the member's publisher are not told apart.
+    /// Unconvicted images that lie on all layers of a member, where a finding accuses a file in these
+    /// layers; with that member. Images of the member's publisher are not told apart.
     pub fn built_on_members(&self, cluster: &[u32]) -> Vec<(u32, u32)> {
         let mut tops = std::collections::BTreeMap::new();
         for member in cluster {
