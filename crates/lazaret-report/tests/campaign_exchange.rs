@@ -134,6 +134,7 @@ fn stix_patterns_hold_what_has_the_form_of_its_kind_and_nothing_that_could_end_a
         "[ipv4-addr:value = '203.0.113.66']".to_owned(),
         "[domain-name:value = 'xmr.pool-eu.test']".to_owned(),
         format!("[file:hashes.'SHA-256' = '{}']", "5d".repeat(32)),
+        format!("[file:hashes.TLSH = '{}']", "0A1B2C3D4E".repeat(7)),
     ] {
         assert!(patterns.contains(&wanted.as_str()), "{wanted}: {patterns:#?}");
     }
@@ -173,7 +174,7 @@ impl jsonschema::Retrieve for Official {
 fn stix_is_valid_under_the_official_schemas_where_they_are_at_hand() {
     let Some(folder) = std::env::var_os("LAZARET_STIX_SCHEMAS").map(PathBuf::from) else { return };
     let mut validators: BTreeMap<String, jsonschema::Validator> = BTreeMap::new();
-    for campaign in campaigns::all() {
+    for campaign in campaigns::all().into_iter().chain([campaigns::tricky()]) {
         for object in stix(&campaign) {
             let kind = object["type"].as_str().unwrap().to_owned();
             let validator = validators.entry(kind.clone()).or_insert_with(|| {

@@ -25,6 +25,8 @@ const MANY: usize = 150;
 const IMAGE_ROW: f64 = 22.0;
 const SHARED_ROW: f64 = 38.0;
 const ACCOUNT_GAP: f64 = 14.0;
+/// How far apart images may be moved.
+const MOST_STRETCH: f64 = 1.7;
 const TOP: f64 = 46.0;
 /// Columns.
 const WIDTH: f64 = 1080.0;
@@ -262,6 +264,16 @@ impl Layout {
         }
         let left = (y - IMAGE_ROW).max(0.0);
         let right = SHARED_ROW * (things.len().max(1) - 1) as f64;
+        // Beside many things the images are spread out, so that lines are less steep.
+        let stretch = if left > 0.0 { (right / left).clamp(1.0, MOST_STRETCH) } else { 1.0 };
+        let left = left * stretch;
+        for (_, y) in &mut images {
+            *y *= stretch;
+        }
+        for (_, first, last) in &mut accounts {
+            *first *= stretch;
+            *last *= stretch;
+        }
         // The shorter column stands in the middle of the taller one, spread out a little.
         let inner = left.max(right);
         let step = match things.len() {

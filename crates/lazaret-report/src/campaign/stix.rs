@@ -304,7 +304,7 @@ impl Bundle {
                 vec![self.observe("file", &hashes, hashes.clone())]
             }
             Shape::Tlsh(hash) => {
-                let hashes = json!({ "hashes": { "TLSH": hash } });
+                let hashes = json!({ "hashes": { "TLSH": bare_tlsh(hash) } });
                 vec![self.observe("file", &hashes, hashes.clone())]
             }
             Shape::Login(_) | Shape::Key { .. } | Shape::Setting { .. } | Shape::Text => Vec::new(),
@@ -446,13 +446,18 @@ fn pattern(shared: &Shared) -> Option<String> {
             }
         }
         Shape::Sha256(hex) => format!("file:hashes.'SHA-256' = '{hex}'"),
-        Shape::Tlsh(hash) => format!("file:hashes.TLSH = '{}'", literal(hash)),
+        Shape::Tlsh(hash) => format!("file:hashes.TLSH = '{}'", literal(bare_tlsh(hash))),
         Shape::Setting { name, value } if shared.indicator.kind == IndicatorKind::Environment => {
             format!("process:environment_variables.'{}' = '{}'", literal(name), literal(value))
         }
         Shape::Setting { .. } | Shape::Text => return None,
     };
     Some(format!("[{comparison}]"))
+}
+
+/// TLSH as the official schema wants it: without the mark of its version.
+fn bare_tlsh(hash: &str) -> &str {
+    hash.strip_prefix("T1").unwrap_or(hash)
 }
 
 /// The inside of a string literal of a pattern.

@@ -312,6 +312,7 @@ pub fn lineup() -> Campaign {
             shared(IndicatorKind::Url, "http://203.0.113.66:8220/logo3.jpg", 19.0, "an address with its path; no other image of 347 names it", named(&["cron", "cronm", "mysql", "mysql0"]), 0),
             shared(IndicatorKind::Host, "203.0.113.66", 17.2, "a host; no other image of 347 names it", fetchers, 0),
             shared(IndicatorKind::ScriptHash, &format!("sha256:{}", "5d".repeat(32)), 16.9, "a script of 612 bytes; no other image of 347 holds it", named(&["mysql6", "t1", "t2"]), 0),
+            shared(IndicatorKind::FuzzyHash, &format!("script T1{}", "0A1B2C3D4E".repeat(7)), 9.0, "variants of a script", named(&["mysql6", "t1"]), 0),
             shared(IndicatorKind::BuilderTrace, "user dm117", 16.5, "who built it; no other image of 347 names it", all.clone(), 0),
             shared(IndicatorKind::BuilderTrace, "host build7.dockmaster.invalid", 16.5, "where it was built; no other image of 347 names it", all.clone(), 0),
             shared(IndicatorKind::Label, "com.dockmaster.builder=build7", 12.0, "a label; no other image of 347 has it", all.clone(), 0),
