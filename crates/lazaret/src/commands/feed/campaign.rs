@@ -3,17 +3,15 @@
 use std::collections::BTreeMap;
 
 use lazaret_hunt::graph::weight::{Bond, base};
-use lazaret_model::{Campaign, IndicatorKind, Member, one_line};
+use lazaret_model::{Campaign, Member, one_line};
 use lazaret_trust::{Action, Entry, Subject};
-
-/// From how many bits on a tool says something of its owner. Below it, strangers have it too.
-const TOOL_BITS: f64 = 6.0;
 
 /// The entries of a campaign, and how many of its indicators say too little to deny anybody for.
 ///
-/// Denied are the images themselves, what is an owner's alone (wallets, keys, logins), places that are
-/// not public, and scripts, programs and layers that no image outside of the campaign holds. Habits of
-/// a builder and fuzzy hashes tie images and convict none.
+/// Denied are the images themselves, what is an owner's alone (wallets, keys, logins), and places that
+/// are not public. Scripts, programs and layers tie images, and may be those of a public base that was
+/// not seen otherwise: who denies one of them refuses everything that is built on it, and a person has
+/// to want that. Habits of a builder and fuzzy hashes convict nobody.
 pub(super) fn entries(campaign: &Campaign, author: &str) -> (Vec<Entry>, usize) {
     let mut entries: BTreeMap<Subject, Entry> = BTreeMap::new();
     let mut add = |subject: Subject, reason: String| {
@@ -38,12 +36,7 @@ pub(super) fn entries(campaign: &Campaign, author: &str) -> (Vec<Entry>, usize) 
         let counts = match of.bond {
             Bond::Owner => shared.bits > 0.0,
             Bond::Infrastructure => of.bits > 0 && shared.bits > 0.0 && shared.elsewhere == 0,
-            Bond::Tool => {
-                shared.indicator.kind != IndicatorKind::FuzzyHash
-                    && shared.bits >= TOOL_BITS
-                    && shared.elsewhere == 0
-            }
-            Bond::Habit => false,
+            Bond::Tool | Bond::Habit => false,
         };
         match Subject::seen(&shared.indicator) {
             Some(subject) if counts => {
@@ -69,7 +62,7 @@ fn named(member: &Member) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use lazaret_model::{Digest, Indicator, Outcome, Shared};
+    use lazaret_model::{Digest, Indicator, IndicatorKind, Outcome, Shared};
 
     use super::*;
 
@@ -129,13 +122,12 @@ mod tests {
             format!("image {manifest}"),
             "wallet xmr:4abc".to_owned(),
             "host c2.example.invalid".to_owned(),
-            format!("script-hash {hash}"),
         ];
         let mut sorted = told.clone();
         sorted.sort();
         wanted.sort();
         assert_eq!(sorted, wanted);
-        assert_eq!(left_out, 5);
+        assert_eq!(left_out, 6);
         assert!(entries.iter().all(|entry| entry.campaign.as_deref() == Some("LZ-3f9a1c20")));
         assert!(entries[0].reason.starts_with("docker.io/somebody/mysql:latest: it starts a miner"));
     }
