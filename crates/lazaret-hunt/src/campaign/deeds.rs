@@ -209,7 +209,7 @@ fn schedule_kind(finding: &Finding) -> DeedKind {
     });
     let hosts = texts
         .flat_map(str::split_whitespace)
-        .any(|word| word.starts_with('/') && host_path(word).is_some_and(|path| schedule_place(path)));
+        .any(|word| word.starts_with('/') && host_path(word).is_some_and(schedule_place));
     if hosts { DeedKind::HostCron } else { DeedKind::Cron }
 }
 

@@ -78,10 +78,13 @@ pub(super) async fn tell(store: &Store, campaign: &mut Campaign) -> Result<(), S
     Ok(())
 }
 
+/// What is kept of one report.
+type Kept = (usize, Vec<Deed>, Vec<lazaret_model::Behaviour>, Vec<Indicator>);
+
 /// What is kept of reports for what is to be cleaned up: not all of them at once.
 #[derive(Default)]
 struct Steps {
-    members: Vec<(usize, Vec<Deed>, Vec<lazaret_model::Behaviour>, Vec<Indicator>)>,
+    members: Vec<Kept>,
 }
 
 impl Steps {
