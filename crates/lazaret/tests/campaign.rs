@@ -152,6 +152,25 @@ fn the_line_up_is_told_as_the_case_was_in_every_form() {
 }
 
 #[test]
+fn a_campaign_becomes_a_feed_that_names_no_place_of_this_disk() {
+    let seen = seen();
+    let at = |name: &str| seen.place.path(name).display().to_string();
+    let made = seen.place.run(&["feed", "keygen", "-o", &at("team.pem")]);
+    assert_eq!(made.code, 0, "{made:?}");
+    let (key, pack) = (at("team.pem"), at("pack.json"));
+    let export =
+        ["feed", "export", "-o", &pack, "--key", &key, "--name", "acme", "--version", "1", "--expires", "9d"];
+    let more = ["--issuer", "Acme", "--campaign", "lz", "--store", &seen.store];
+    let exported = seen.place.run(&[export.as_slice(), &more].concat());
+    assert_eq!(exported.code, 0, "the beginning of the campaign's name is enough: {exported:?}");
+    let envelope: Value = serde_json::from_str(&fs::read_to_string(&pack).unwrap()).unwrap();
+    let payload = envelope["payload"].as_str().unwrap().as_bytes();
+    let feed = String::from_utf8(data_encoding::BASE64.decode(payload).unwrap()).unwrap();
+    assert!(feed.contains(&seen.wallet) && feed.contains("docker.io/dockmaster117/mysql"), "{feed}");
+    assert!(!feed.contains(&at("lab")), "{feed}");
+}
+
+#[test]
 fn what_cannot_be_told_is_said_in_one_line() {
     let place = Place::new();
     let store = format!("sqlite:{}", place.path("store.sqlite").display());

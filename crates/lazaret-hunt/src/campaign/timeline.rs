@@ -1,5 +1,7 @@
 //! What happened when, as far as it is known: times that sites and images state.
 
+use std::collections::HashSet;
+
 use lazaret_model::{Campaign, Moment};
 use lazaret_store::{Store, StoreError};
 use time::format_description::well_known::Rfc3339;
@@ -7,6 +9,9 @@ use time::{OffsetDateTime, UtcOffset};
 
 /// Moments that are told at the most: the first and the last ones.
 const MOMENTS: usize = 1000;
+
+const BUILT: &str = " is built, by its own word";
+const PUSHED: &str = " is pushed";
 
 /// A time as RFC 3339 in UTC, where it is one and none of the times that builders write for none.
 pub(super) fn utc(text: &str) -> Option<String> {
@@ -39,7 +44,7 @@ pub(super) async fn timeline(
             note(listing.created.as_deref(), format!("{} is created", member.repository), Some(at));
             let tags: Vec<_> = listing.tags.iter().filter(|tag| tag.updated.is_some()).collect();
             for tag in &tags {
-                let what = format!("{}:{} is pushed", member.repository, tag.name);
+                let what = format!("{}:{}{PUSHED}", member.repository, tag.name);
                 note(tag.updated.as_deref(), what, Some(at));
             }
             let pushed = tags.iter().any(|tag| tag.updated == listing.updated);
@@ -48,7 +53,7 @@ pub(super) async fn timeline(
             }
         }
         let made = made.get(at).and_then(Option::as_deref);
-        note(made, format!("{name} is built, by its own word"), Some(at));
+        note(made, format!("{name}{BUILT}"), Some(at));
         if first {
             let mut last: Option<(String, String)> = None;
             for row in store.tag_history(&member.repository).await? {
@@ -69,8 +74,7 @@ pub(super) async fn timeline(
     for lure in &campaign.lures {
         note(lure.created.as_deref(), format!("{} is created, without an image", lure.repository), None);
     }
-    all.sort();
-    all.dedup();
+    let mut all = folded(all);
     if all.len() > MOMENTS {
         let late = all.split_off(all.len() - MOMENTS / 2);
         all.truncate(MOMENTS / 2);
@@ -79,9 +83,48 @@ pub(super) async fn timeline(
     Ok(all)
 }
 
+/// In order, each once; an image that is built and pushed at one time is told once.
+fn folded(mut all: Vec<Moment>) -> Vec<Moment> {
+    all.sort();
+    all.dedup();
+    let of = |moment: &Moment, deed: &str| {
+        moment.what.strip_suffix(deed).map(|name| (moment.time.clone(), name.to_owned()))
+    };
+    let built: HashSet<_> = all.iter().filter_map(|moment| of(moment, BUILT)).collect();
+    let pushed: HashSet<_> = all.iter().filter_map(|moment| of(moment, PUSHED)).collect();
+    all.retain(|moment| of(moment, PUSHED).is_none_or(|push| !built.contains(&push)));
+    for moment in &mut all {
+        if of(moment, BUILT).is_some_and(|build| pushed.contains(&build)) {
+            moment.what.push_str(", and pushed");
+        }
+    }
+    all
+}
+
 #[cfg(test)]
 mod tests {
-    use super::utc;
+    use super::{Moment, folded, utc};
+
+    #[test]
+    fn an_image_that_is_built_and_pushed_at_one_time_is_told_once() {
+        let moment =
+            |time: &str, what: &str| Moment { time: time.to_owned(), what: what.to_owned(), member: Some(0) };
+        let all = vec![
+            moment("2024-02-01T00:00:00Z", "a/b:1 is pushed"),
+            moment("2024-02-01T00:00:00Z", "a/b:1 is built, by its own word"),
+            moment("2024-03-01T00:00:00Z", "a/b:2 is pushed"),
+            moment("2024-02-01T00:00:00Z", "a/b:2 is built, by its own word"),
+            moment("2024-02-01T00:00:00Z", "a/b:2 is built, by its own word"),
+        ];
+        assert_eq!(
+            folded(all),
+            [
+                moment("2024-02-01T00:00:00Z", "a/b:1 is built, by its own word, and pushed"),
+                moment("2024-02-01T00:00:00Z", "a/b:2 is built, by its own word"),
+                moment("2024-03-01T00:00:00Z", "a/b:2 is pushed"),
+            ]
+        );
+    }
 
     #[test]
     fn times_are_told_in_utc_and_those_that_mean_none_are_not() {

@@ -23,8 +23,7 @@ pub fn run(args: &CampaignArgs) -> Result<Exit> {
     let url = scan::store(args.store.as_deref(), false)?;
     let mut told = super::runtime()?.block_on(async {
         let store = Store::open(url.as_deref().unwrap_or_default()).await?;
-        let mut told = find(&store, &args.id).await?;
-        name_as_listed(&store, &mut told).await?;
+        let told = told(&store, &args.id).await?;
         store.close().await?;
         anyhow::Ok(told)
     })?;
@@ -57,6 +56,13 @@ pub fn run(args: &CampaignArgs) -> Result<Exit> {
     Ok(Exit::Allowed)
 }
 
+/// The campaign that a person means, as others know its images.
+pub(super) async fn told(store: &Store, id: &str) -> Result<Campaign> {
+    let mut told = find(store, id).await?;
+    name_as_listed(store, &mut told).await?;
+    Ok(told)
+}
+
 /// The campaign that a person means: by its whole name or by as much of it as no other shares.
 async fn find(store: &Store, id: &str) -> Result<Campaign> {
     let wanted = plain(id);
@@ -84,22 +90,36 @@ async fn find(store: &Store, id: &str) -> Result<Campaign> {
 /// Images that were judged from disk are told by the name that their site gives them, which is the
 /// one under which others meet them.
 async fn name_as_listed(store: &Store, told: &mut Campaign) -> Result<()> {
-    for (at, member) in told.members.iter_mut().enumerate() {
-        let listing = store.listing(&member.repository).await?.map(|row| row.listing);
-        let Some(name) = listing.and_then(|listing| listing.name) else { continue };
-        let (repository, tag) = match name.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')) {
-            Some((repository, tag)) => (repository, Some(tag)),
-            None => (name.as_str(), None),
-        };
-        for moment in told.timeline.iter_mut().filter(|moment| moment.member == Some(at)) {
-            if let Some(rest) = moment.what.strip_prefix(&member.repository) {
-                moment.what = format!("{repository}{rest}");
-            }
+    let mut renamed: Vec<(String, String)> = Vec::new();
+    for member in &mut told.members {
+        let Some((repository, tag)) = listed(store, &member.repository).await? else { continue };
+        renamed.push((std::mem::replace(&mut member.repository, repository.clone()), repository));
+        member.tag = member.tag.take().or(tag);
+    }
+    for lead in &mut told.leads {
+        let Some((repository, tag)) = listed(store, &lead.repository).await? else { continue };
+        lead.repository = repository;
+        lead.tag = lead.tag.take().or(tag);
+    }
+    // A name may begin with another one.
+    renamed.sort_by_key(|(on_disk, _)| std::cmp::Reverse(on_disk.len()));
+    let texts = told.timeline.iter_mut().map(|moment| &mut moment.what);
+    for text in texts.chain(told.leads.iter_mut().map(|lead| &mut lead.reason)) {
+        if let Some((on_disk, name)) = renamed.iter().find(|(on_disk, _)| text.contains(on_disk)) {
+            *text = text.replace(on_disk, name);
         }
-        member.repository = repository.to_owned();
-        member.tag = member.tag.take().or_else(|| tag.map(str::to_owned));
     }
     Ok(())
+}
+
+/// Repository and tag under which a site lists what lies on the disk.
+async fn listed(store: &Store, repository: &str) -> Result<Option<(String, Option<String>)>> {
+    let listing = store.listing(repository).await?.map(|row| row.listing);
+    let Some(name) = listing.and_then(|listing| listing.name) else { return Ok(None) };
+    Ok(Some(match name.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')) {
+        Some((repository, tag)) => (repository.to_owned(), Some(tag.to_owned())),
+        None => (name, None),
+    }))
 }
 
 /// A name without the letters that all begin with, in small letters.

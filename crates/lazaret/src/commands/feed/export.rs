@@ -54,10 +54,7 @@ fn of_campaigns(args: &FeedExportArgs, author: &str) -> Result<Vec<Entry>> {
     let found = super::with_store(args.store.as_deref(), async |store| {
         let mut found = Vec::new();
         for id in &args.campaigns {
-            match lazaret_hunt::campaign::load(store, id).await? {
-                Some(campaign) => found.push(campaign),
-                None => bail!("no campaign is called `{}`: `lazaret campaigns` lists them", one_line(id, 80)),
-            }
+            found.push(crate::commands::campaign::told(store, id).await?);
         }
         Ok(found)
     })?;
