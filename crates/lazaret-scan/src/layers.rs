@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt};
 use lazaret_model::{
@@ -21,6 +21,9 @@ use crate::{Listener, Progress, ScanError};
 /// A content and its key.
 type Content = (ContentId, Arc<[u8]>);
 
+/// How long a layer is waited for that another image reads.
+const LONGEST_TURN: Duration = Duration::from_secs(60);
+
 /// One at a time reads a layer, among the images that are judged at once: the others then find it in
 /// the store.
 #[derive(Default)]
@@ -29,14 +32,16 @@ pub(crate) struct LayerTurns {
 }
 
 impl LayerTurns {
-    async fn take(&self, layer: &Digest) -> tokio::sync::OwnedMutexGuard<()> {
+    /// The turn; None where whoever has it takes too long. His registry may be slow on purpose, and
+    /// another one may have the same layer: it is then read twice.
+    async fn take(&self, layer: &Digest) -> Option<tokio::sync::OwnedMutexGuard<()>> {
         let turn = {
             let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
             // Those that nobody has or waits for.
             taken.retain(|_, turn| Arc::strong_count(turn) > 1);
             Arc::clone(taken.entry(layer.clone()).or_default())
         };
-        turn.lock_owned().await
+        tokio::time::timeout(LONGEST_TURN, turn.lock_owned()).await.ok()
     }
 }
 
@@ -51,8 +56,8 @@ pub(crate) struct Layers<'a> {
     pub deadline: Instant,
     pub at_once: usize,
     pub listener: &'a Listener,
-    /// Who reads which layer now, among all images.
-    pub turns: &'a LayerTurns,
+    /// Who reads which layer now, among all images; None where no image waits for another.
+    pub turns: Option<&'a LayerTurns>,
     /// Whether a worker died on this image: layers are read one after the other, and nothing
     /// that was learned stays with a worker alone.
     pub careful: bool,
@@ -143,8 +148,8 @@ impl Layers<'_> {
     async fn one(&self, layer: &Layer) -> Result<(Known, Vec<Content>), ScanError> {
         // Where another image has the same layer and reads it, what it learns is waited for. Whoever
         // has a turn waits for no other, so that nobody waits for ever.
-        let _turn = match self.store {
-            Some(_) => Some(self.turns.take(&layer.digest).await),
+        let _turn = match self.turns.filter(|_| self.store.is_some()) {
+            Some(turns) => turns.take(&layer.digest).await,
             None => None,
         };
         // Under what the worker holds it from one image to the next; only what the store knows too.

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use lazaret_detect::{RulesVersion, Trace};
@@ -50,7 +50,8 @@ pub struct Scanner {
     client: Client,
     store: Option<Store>,
     workers: Workers,
-    turns: LayerTurns,
+    /// Set where many are judged without a pause: nobody waits for an answer there, as they do at a gate.
+    turns: OnceLock<LayerTurns>,
     rules: RulesVersion,
     analyzers: String,
     judges: String,
@@ -87,7 +88,7 @@ impl Scanner {
             client,
             store,
             workers,
-            turns: LayerTurns::default(),
+            turns: OnceLock::new(),
             judges: judges(&analyzers, &rules, &feeds),
             feeds,
             rules,
@@ -200,8 +201,10 @@ impl Scanner {
         Ok(())
     }
 
-    /// Keeps a worker for each image that is judged at once, for whoever judges many without a pause.
+    /// Keeps a worker for each image that is judged at once, for whoever judges many without a pause, and
+    /// lets an image wait for a layer that another one reads.
     pub fn keep_workers(&self) {
+        self.turns.get_or_init(LayerTurns::default);
         self.workers.keep(self.settings.at_once);
     }
 
@@ -355,7 +358,7 @@ impl Scanner {
             deadline,
             at_once: self.settings.worker.jobs,
             listener: &self.listener,
-            turns: &self.turns,
+            turns: self.turns.get(),
             careful: false,
         };
         let mut read = layers.read(&image, known).await?;
