@@ -7,7 +7,7 @@ use super::{BudgetArgs, FailOn, RuleArgs, SourceArgs};
 /// `lazaret hunt`.
 #[derive(Debug, Args)]
 pub struct HuntArgs {
-    /// What to judge: registry:HOST[:PORT] (every repository that it lists), HOST/NAME (every tag),
+    /// What to judge: registry:HOST (every repository that it lists), HOST/NAME (every tag),
     /// account:docker.io/NAME, account:quay.io/NAME, account:ghcr.io/NAME, folder:DIR (every layout and
     /// archive below it), list:FILE or - (one of these on each line), or an image in any form that
     /// `lazaret scan` takes.
