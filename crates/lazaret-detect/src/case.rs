@@ -1,13 +1,17 @@
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::ops::Range;
+use std::rc::Rc;
 
 use lazaret_model::{
-    Behaviour, BehaviourKind, Digest, EntryPath, Evidence, Fact, FactKind, Image, Indicator, Launch,
-    LayerFacts, Location, Phase, Reach, Rule,
+    Behaviour, BehaviourKind, Digest, EntryPath, Evidence, Fact, FactKind, Image, Indicator, IndicatorKind,
+    Launch, LayerFacts, Location, Phase, Reach, Rule,
 };
 
 use crate::claims::Claims;
+use crate::hash::Map;
 use crate::launch::StartPath;
+use crate::memo::{self, Memo};
 use crate::ownership::{Owner, Ownership, Replaced, Sum};
 use crate::view::{Found, View};
 use crate::{Contents, indicators_in_text};
@@ -35,11 +39,59 @@ pub struct Case<'a> {
     pub contents: &'a dyn Contents,
     /// How it is run, where that is known.
     pub launch: Option<&'a Launch>,
-    facts: BTreeMap<(usize, &'a EntryPath), Vec<&'a Fact>>,
+    facts: ByFile<'a>,
     /// Files that act, by where their content is (another path for a hard link).
     acting: BTreeMap<(usize, &'a EntryPath), Reach>,
     /// Made when it is first asked for.
-    ownership: OnceLock<Ownership>,
+    ownership: OnceCell<Rc<Ownership>>,
+}
+
+/// The facts of all layers by file.
+struct ByFile<'a> {
+    /// By layer and path, and those of a file in the order in which they were stated.
+    facts: Vec<&'a Fact>,
+    /// Where the facts of each layer begin.
+    layers: Vec<usize>,
+    files: Map<(usize, &'a EntryPath), (usize, usize)>,
+}
+
+impl<'a> ByFile<'a> {
+    fn of(layers: &[LayerInput<'a>]) -> Self {
+        let mut by_file = Self { facts: Vec::new(), layers: Vec::new(), files: Map::default() };
+        for (number, layer) in layers.iter().enumerate() {
+            let first = by_file.facts.len();
+            by_file.layers.push(first);
+            by_file.facts.extend(layer.facts.facts.iter().chain(layer.matches));
+            by_file.facts[first..].sort_by_key(|fact| &fact.path);
+            let mut begin = first;
+            for same in by_file.facts[first..].chunk_by(|a, b| a.path == b.path) {
+                by_file.files.insert((number, &same[0].path), (begin, begin + same.len()));
+                begin += same.len();
+            }
+        }
+        by_file
+    }
+
+    fn all(&self) -> impl Iterator<Item = (usize, &'a Fact)> + '_ {
+        (0..self.layers.len()).flat_map(|layer| self.of_layer(layer).iter().map(move |fact| (layer, *fact)))
+    }
+
+    fn of_file<'s>(&'s self, layer: usize, path: &'s EntryPath) -> &'s [&'a Fact] {
+        // The map's keys live as long as the facts; a shorter key finds the same place.
+        let files: &'s Map<(usize, &'s EntryPath), (usize, usize)> = &self.files;
+        files.get(&(layer, path)).map_or(&[], |&(begin, end)| &self.facts[begin..end])
+    }
+
+    /// The file of each fact, in their order.
+    fn files(&self) -> impl Iterator<Item = (usize, &'a EntryPath)> + '_ {
+        self.all().map(|(layer, fact)| (layer, &fact.path))
+    }
+
+    /// The facts of a layer.
+    fn of_layer(&self, layer: usize) -> &[&'a Fact] {
+        let Some(&begin) = self.layers.get(layer) else { return &[] };
+        &self.facts[begin..self.layers.get(layer + 1).copied().unwrap_or(self.facts.len())]
+    }
 }
 
 /// An indicator, where it stands and whether it can act.
@@ -63,12 +115,7 @@ impl<'a> Case<'a> {
         layers: &'a [LayerInput<'a>],
         contents: &'a dyn Contents,
     ) -> Self {
-        let mut facts: BTreeMap<(usize, &EntryPath), Vec<&Fact>> = BTreeMap::new();
-        for (number, layer) in layers.iter().enumerate() {
-            for fact in layer.facts.facts.iter().chain(layer.matches) {
-                facts.entry((number, &fact.path)).or_default().push(fact);
-            }
-        }
+        let facts = ByFile::of(layers);
         let mut acting: BTreeMap<(usize, &EntryPath), Reach> = BTreeMap::new();
         for ((layer, path), file) in &start.files {
             let mut note = |key| {
@@ -88,28 +135,38 @@ impl<'a> Case<'a> {
             .map(|((_, path), file)| (path.parent(), file.reach.min(Reach::Reachable)))
             .filter(|(folder, _)| !folder.to_str().contains("/python3"))
             .collect();
-        for (layer, path) in facts.keys() {
-            if path.file_name().ends_with(b".py")
+        for (layer, path) in facts.files() {
+            if !packages.is_empty()
+                && path.file_name().ends_with(b".py")
                 && let Some((_, reach)) = packages.iter().find(|(folder, _)| path.parent() == *folder)
             {
-                acting.entry((*layer, path)).or_insert(*reach);
+                acting.entry((layer, path)).or_insert(*reach);
             }
         }
-        let ownership = OnceLock::new();
+        let ownership = OnceCell::new();
         let claims = Claims::of(image);
         Self { image, view, start, claims, contents, launch: None, facts, acting, ownership }
     }
 
     /// All facts with the layer they were seen in, in a stable order.
     pub fn facts(&self) -> impl Iterator<Item = (usize, &'a Fact)> + '_ {
-        self.facts.iter().flat_map(|((layer, _), facts)| facts.iter().map(move |fact| (*layer, *fact)))
+        self.facts.all()
     }
 
     /// The facts about one file and what is inside it.
     pub fn facts_of<'s>(&'s self, layer: usize, path: &'s EntryPath) -> &'s [&'a Fact] {
-        // The map's keys live as long as the case; a shorter key finds the same place.
-        let facts: &'s BTreeMap<(usize, &'s EntryPath), Vec<&'a Fact>> = &self.facts;
-        facts.get(&(layer, path)).map_or(&[], Vec::as_slice)
+        self.facts.of_file(layer, path)
+    }
+
+    /// The files of some layers of which anything is stated, by layer and path, with what is.
+    pub(crate) fn files_with_facts(
+        &self,
+        layers: Range<usize>,
+    ) -> impl Iterator<Item = (usize, &'a EntryPath, &[&'a Fact])> {
+        layers.flat_map(|layer| {
+            let files = self.facts.of_layer(layer).chunk_by(|a, b| a.path == b.path);
+            files.map(move |facts| (layer, &facts[0].path, facts))
+        })
     }
 
     /// Whether a file can act.
@@ -171,6 +228,9 @@ impl<'a> Case<'a> {
 
     fn content(&self, layer: usize, path: &EntryPath) -> Option<lazaret_model::ContentId> {
         // The last entry of a path in a layer is the one that counts.
+        if let Some(found) = self.view.lookup(path).filter(|found| found.layer == layer) {
+            return found.entry.content;
+        }
         let entries = &self.view.layers().get(layer)?.entries;
         entries.iter().rev().find(|entry| entry.path == *path)?.content
     }
@@ -213,7 +273,12 @@ impl<'a> Case<'a> {
 
     /// What the package databases of the image say.
     pub fn ownership(&self) -> &Ownership {
-        self.ownership.get_or_init(|| Ownership::of(self.view, self.contents))
+        self.shared_ownership()
+    }
+
+    /// The same, as other images of the same base get it.
+    pub(crate) fn shared_ownership(&self) -> &Rc<Ownership> {
+        self.ownership.get_or_init(|| Ownership::known(self.view, self.contents))
     }
 
     /// The package that owns a file as the container sees it, symbolic links followed, and whether the
@@ -254,12 +319,14 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Every indicator of the image: in files, in what happens at run time, in what the
-    /// configuration hands to it.
-    pub fn indicators(&self) -> Vec<Seen> {
+    /// Every indicator of the image that is of a kind: in files, in what happens at run time, in what
+    /// the configuration hands to it.
+    pub fn indicators(&self, of: impl Fn(IndicatorKind) -> bool) -> Vec<Seen> {
         let mut seen = Vec::new();
         for (layer, fact) in self.facts() {
-            if let FactKind::Indicator(indicator) = &fact.kind {
+            if let FactKind::Indicator(indicator) = &fact.kind
+                && of(indicator.kind)
+            {
                 seen.push(Seen {
                     indicator: indicator.clone(),
                     location: fact.location(layer),
@@ -269,12 +336,11 @@ impl<'a> Case<'a> {
             }
         }
         for behaviour in &self.start.behaviours {
-            let location = behaviour.because.first().cloned().unwrap_or(Location::Image);
             for text in texts(behaviour) {
-                for (_, indicator) in indicators_in_text(text) {
+                for (_, indicator) in indicators_of(text).iter().filter(|(_, one)| of(one.kind)) {
                     seen.push(Seen {
-                        indicator,
-                        location: location.clone(),
+                        indicator: indicator.clone(),
+                        location: behaviour.because.first().cloned().unwrap_or(Location::Image),
                         reach: Self::phase_reach(behaviour.phase),
                         excerpt: text.to_owned(),
                     });
@@ -282,9 +348,9 @@ impl<'a> Case<'a> {
             }
         }
         for (at, (name, value)) in self.image.config.env.iter().enumerate() {
-            for (_, indicator) in indicators_in_text(value) {
+            for (_, indicator) in indicators_of(value).iter().filter(|(_, one)| of(one.kind)) {
                 seen.push(Seen {
-                    indicator,
+                    indicator: indicator.clone(),
                     location: Location::Config(format!("Env[{at}]")),
                     reach: Reach::Starts,
                     excerpt: format!("{name}={value}"),
@@ -295,6 +361,27 @@ impl<'a> Case<'a> {
         seen.dedup_by(|a, b| a.indicator == b.indicator && a.location == b.location);
         seen
     }
+}
+
+/// Indicators of a text with their places in it.
+pub(crate) type InText = Rc<[(usize, Indicator)]>;
+
+/// Bytes of texts whose indicators are kept.
+const TEXT_BYTES: usize = 4 << 20;
+
+thread_local! {
+    static IN_TEXTS: RefCell<Memo<InText>> = RefCell::new(Memo::new(TEXT_BYTES));
+}
+
+/// [`indicators_in_text`] of a text that other images, and other questions about this one, have too.
+pub(crate) fn indicators_of(text: &str) -> InText {
+    let key = memo::key(text.as_bytes(), 0);
+    if let Some(known) = IN_TEXTS.with_borrow(|known| known.get(&key)) {
+        return known;
+    }
+    let found: InText = indicators_in_text(text).into();
+    IN_TEXTS.with_borrow_mut(|known| known.put(key, text.len(), &found));
+    found
 }
 
 /// Every text that a behaviour carries.

@@ -130,13 +130,15 @@ pub fn judge_started(
         bytes: layers.iter().map(|l| l.facts.bytes).sum(),
         gaps: gaps.iter().filter(|g| g.matters).count() as u64,
     };
-    let mut behaviours = start.behaviours.clone();
-    behaviours.truncate(BEHAVIOURS_SHOWN);
-    let inventory = crate::inventory::take(&case, &behaviours);
+    let shown = start.behaviours.len().min(BEHAVIOURS_SHOWN);
+    let inventory = crate::inventory::take(&case, &start.behaviours[..shown]);
     let sightings = crate::sightings::take(&case, image, &findings, &inventory);
     if let Some(traces) = beside.traces {
         traces.replace(crate::traces::take(&case));
     }
+    drop(case);
+    let mut behaviours = start.behaviours;
+    behaviours.truncate(shown);
     Judgement::Report(Box::new(ImageReport {
         image: image.clone(),
         verdict,
@@ -267,8 +269,8 @@ fn behaviour_finding(case: &Case<'_>, hit: &Hit<'_>) -> Option<Finding> {
                 finding = finding.and(Evidence::at(place.clone(), LEADS_THERE));
             }
             let text = crate::case::quote(behaviour);
-            for (_, indicator) in crate::indicators_in_text(&text) {
-                finding = finding.indicator(indicator);
+            for (_, indicator) in crate::case::indicators_of(&text).iter() {
+                finding = finding.indicator(indicator.clone());
             }
             finding.build()
         }

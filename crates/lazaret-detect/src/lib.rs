@@ -16,15 +16,18 @@ mod deception;
 mod examiner;
 mod example;
 mod flow;
+mod hash;
 mod inspect;
 mod inventory;
 mod judge;
 mod keep;
 mod launch;
+mod memo;
 mod ownership;
 mod pack;
 mod planned;
 mod policy;
+mod reads;
 mod shell;
 mod sightings;
 mod sigma;
@@ -47,7 +50,9 @@ pub use examiner::{ByteScan, Examined, Examiner};
 pub use example::{ExampleProblem, check_examples};
 pub use inspect::{Inspected, Inspection, Inspector};
 pub use judge::{Beside, Judgement, judge, judge_started};
-pub use launch::{FileReach, Given, LaunchLimits, Missing, StartPath, follow, follow_given};
+pub use launch::{
+    DeepStackError, FileReach, Given, LaunchLimits, Missing, StartPath, follow, follow_given, on_deep_stack,
+};
 pub use ownership::{Manager, Owner, Ownership, Replaced, Rewrite, State};
 pub use pack::{
     Example, Examples, Language, Pack, PackError, PackRule, RulesVersion, load_rules, rules_version,

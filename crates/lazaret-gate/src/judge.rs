@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
-use lazaret_model::{Algorithm, Class, Digest, ImageRef, Launch, Outcome, RegistryRef, Report, Severity};
+use lazaret_model::{
+    Algorithm, Class, Digest, Finding, ImageRef, Launch, Outcome, RegistryRef, Report, Severity, Verdict,
+};
 use lazaret_oci::digest_of;
 use lazaret_scan::{Asker, ScanError, Scanner};
 use prometheus_client::metrics::counter::Counter;
@@ -19,7 +21,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::Instrument;
 
 use crate::Refusal;
-use crate::metrics::Verdict;
+use crate::metrics;
 
 /// What is kept of a judgement.
 #[derive(Debug, Clone, Serialize)]
@@ -50,16 +52,28 @@ pub struct Named {
     pub severity: Severity,
 }
 
+impl Named {
+    fn of(finding: &Finding) -> Self {
+        Self { rule: finding.rule.id.clone(), class: finding.class, severity: finding.severity }
+    }
+}
+
 impl Judged {
+    /// What a feed alone says of something that holds nothing to be read.
+    pub(crate) fn by_feed(digest: &Digest, verdict: &Verdict, finding: &Finding, judges: &str) -> Self {
+        Self {
+            digest: digest.clone(),
+            outcome: verdict.outcome,
+            why: verdict.why.clone(),
+            findings: vec![Named::of(finding)],
+            judged_at: OffsetDateTime::now_utc(),
+            judges: judges.to_owned(),
+        }
+    }
+
     fn of(digest: &Digest, report: &Report, judges: &str) -> Self {
         let findings = report.images.iter().flat_map(|image| &image.findings);
-        let mut findings: Vec<Named> = findings
-            .map(|finding| Named {
-                rule: finding.rule.id.clone(),
-                class: finding.class,
-                severity: finding.severity,
-            })
-            .collect();
+        let mut findings: Vec<Named> = findings.map(Named::of).collect();
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         findings.dedup();
         Self {
@@ -114,7 +128,7 @@ pub struct Judge {
     name: String,
     slots: Semaphore,
     /// How many were judged, by verdict.
-    judged: Family<Verdict, Counter>,
+    judged: Family<metrics::Verdict, Counter>,
     verdicts: Mutex<HashMap<Subject, Arc<Judged>>>,
     flights: Mutex<HashMap<Subject, Flight>>,
     underway: Mutex<HashMap<Subject, Underway>>,
@@ -131,7 +145,7 @@ pub struct Underway {
 
 impl Judge {
     /// A judge that uses this scanner.
-    pub fn new(scanner: Arc<Scanner>, judged: Family<Verdict, Counter>) -> Self {
+    pub fn new(scanner: Arc<Scanner>, judged: Family<metrics::Verdict, Counter>) -> Self {
         Self {
             scanner: Mutex::new(scanner),
             name: format!("gate {}", random_name()),
@@ -262,7 +276,7 @@ impl Judge {
     /// Notes what came of a judgement: whoever asks from now on finds it, or tries again.
     fn land(&self, subject: &Subject, outcome: &Outcomes) {
         if let Ok(judged) = outcome {
-            self.judged.get_or_create(&Verdict { verdict: judged.outcome.word().to_owned() }).inc();
+            self.judged.get_or_create(&metrics::Verdict { verdict: judged.outcome.word().to_owned() }).inc();
             let mut verdicts = lock(&self.verdicts);
             if verdicts.len() >= REMEMBERED {
                 verdicts.clear();

@@ -12,7 +12,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 use tokio::time::timeout;
 
-use crate::gate::{Gate, Holder};
+use crate::gate::Gate;
 use crate::judge::Judged;
 use crate::statements::is_statement;
 use crate::{Action, Credential, Decision, Mode, Platforms, Refusal};
@@ -142,7 +142,7 @@ impl Gate {
             Document::Schema1 => Err(Refusal::bad_manifest(
                 "a schema 1 image: its content cannot be checked; push it again with a current tool",
             )),
-            Document::Index(index) => self.index(credential, image, &index, left, trace).await,
+            Document::Index(index) => self.index(credential, image, document, &index, left, trace).await,
             Document::Artifact(manifest) => {
                 self.note(image, document, &manifest, false);
                 Ok(())
@@ -156,36 +156,34 @@ impl Gate {
             Document::Image(manifest) => {
                 // Before the verdict: a blob of what is refused must be known as such.
                 self.note(image, document, &manifest, true);
-                self.note_image(image, document);
                 let judged = self.judged_until(credential, image, &document.digest, left.until).await?;
                 self.decide(image, &judged, trace)
             }
         }
     }
 
-    /// Notes which blobs a manifest holds.
-    fn note(
-        &self,
-        image: &RegistryRef,
-        document: &Manifest,
-        manifest: &lazaret_oci::Manifest,
-        is_image: bool,
-    ) {
-        for blob in manifest.layers.iter().chain([&manifest.config]) {
-            let holder = Holder { manifest: document.digest.clone(), size: blob.size, image: is_image };
-            self.holds(image, &blob.digest, holder);
-        }
+    /// The verdict on a list of images that a feed denies by its own digest: nothing else can be wrong
+    /// with one.
+    pub(crate) fn denied_list(&self, digest: &Digest) -> Option<Arc<Judged>> {
+        let scanner = self.judge.scanner();
+        let (verdict, finding) = scanner.feeds().against(digest, OffsetDateTime::now_utc())?;
+        Some(Arc::new(Judged::by_feed(digest, &verdict, &finding, scanner.judges())))
     }
 
-    /// An index is a list without content. One that lists what is known to be refused is refused.
+    /// An index is a list without content. One that a feed denies is refused, and one that lists what is
+    /// known to be refused.
     async fn index(
         &self,
         credential: &Credential,
         image: &RegistryRef,
+        document: &Manifest,
         index: &Index,
         left: &mut Left,
         trace: &mut Trace,
     ) -> Result<(), Refusal> {
+        if let Some(judged) = self.denied_list(&document.digest) {
+            self.decide(image, &judged, trace)?;
+        }
         let all = self.policy().platforms == Platforms::All;
         let longest = self.longest();
         for child in &index.manifests {

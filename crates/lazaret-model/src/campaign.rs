@@ -22,6 +22,9 @@ pub struct Campaign {
     pub lures: Vec<Lure>,
     /// What members have in common, that of the highest weight first.
     pub shared: Vec<Shared>,
+    /// Wallets that findings name in one member alone: they tie nobody, and are the actor's all the same.
+    #[serde(default)]
+    pub lone: Vec<Shared>,
     /// Why each is tied: for each two members that are tied directly, in the order of members.
     pub ties: Vec<Tie>,
     /// Images that were not convicted and that share with members or are built on one: to be looked
@@ -41,6 +44,9 @@ pub struct Campaign {
     pub revenue: Vec<Revenue>,
     /// How it was found.
     pub method: Method,
+    /// When a member was judged last, RFC 3339 in UTC: what is said to have happened later did not.
+    #[serde(default)]
+    pub analysed: Option<String>,
 }
 
 /// An account, organisation or namespace of a registry.
@@ -67,6 +73,13 @@ pub struct Member {
     pub digest: Digest,
     /// Digests of the manifests of its platforms, sorted.
     pub manifests: Vec<Digest>,
+    /// Of all its digests those that are in honest hands too, sorted: manifests of platforms that were
+    /// not convicted, an index with a clean platform, and all that the store knows as clean elsewhere.
+    #[serde(default)]
+    pub spared: Vec<Digest>,
+    /// When its convicted platforms were built by their own word, RFC 3339 in UTC, sorted.
+    #[serde(default)]
+    pub built: Vec<String>,
     /// Its platforms, as text, sorted.
     pub platforms: Vec<String>,
     /// Who published it.
@@ -87,10 +100,22 @@ pub struct Member {
     pub why: String,
     /// What it does, in the order of [`DeedKind::ALL`].
     pub deeds: Vec<Deed>,
+    /// Lines of its scripts on which what accuses it rests, as written, sorted.
+    #[serde(default)]
+    pub lines: Vec<String>,
     /// Ids of the rules that accuse it, sorted.
     pub rules: Vec<String>,
     /// Which member it is built on, by position, where it is built on one.
     pub built_on: Option<usize>,
+}
+
+impl Member {
+    /// The digests to be removed, refused and looked for, each once: the index or manifest that was judged
+    /// first. None that is in honest hands too, since an actor can put an honest image into an index.
+    pub fn accused(&self) -> impl Iterator<Item = &Digest> {
+        let platforms = self.manifests.iter().filter(|manifest| **manifest != self.digest);
+        std::iter::once(&self.digest).chain(platforms).filter(|digest| !self.spared.contains(digest))
+    }
 }
 
 /// Something that an image does to whoever runs it.
@@ -116,6 +141,8 @@ pub enum DeedKind {
     DownloadAndRun,
     /// It writes to the host's crontab.
     HostCron,
+    /// It puts a service on the host, which starts what it runs again.
+    HostService,
     /// It writes to a crontab of its own.
     Cron,
     /// It opens a shell to somebody far away, or lets somebody in.
@@ -142,11 +169,12 @@ pub enum DeedKind {
 
 impl DeedKind {
     /// All of them, in the order in which they are told.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::MinerInPlace,
         Self::MinerFetched,
         Self::DownloadAndRun,
         Self::HostCron,
+        Self::HostService,
         Self::Cron,
         Self::ReverseShell,
         Self::SshKey,
@@ -167,6 +195,7 @@ impl DeedKind {
             Self::MinerFetched => "miner fetched",
             Self::DownloadAndRun => "download and run",
             Self::HostCron => "host cron",
+            Self::HostService => "host service",
             Self::Cron => "cron",
             Self::ReverseShell => "reverse shell",
             Self::SshKey => "SSH key",
@@ -205,7 +234,7 @@ pub struct Lure {
     pub pulls: Option<u64>,
 }
 
-/// Something that several members have in common.
+/// Something that several members have in common, or that one has alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Shared {
     /// What.
@@ -329,6 +358,18 @@ pub struct Revenue {
     pub source: String,
 }
 
+/// That an image at hand has to do with a campaign that is known. It changes no verdict.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CampaignLink {
+    /// The campaign's name.
+    pub campaign: String,
+    /// Whether the image is one of its members; else it is a lead, which is to be looked at and accused of
+    /// nothing.
+    pub is_member: bool,
+    /// Why, raw: `holds the wallet of 9 members: xmr:4…`.
+    pub reason: String,
+}
+
 /// How a campaign was found.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Method {
@@ -342,6 +383,6 @@ pub struct Method {
     pub convicted: u64,
     /// Publishers that were seen.
     pub publishers_seen: u64,
-    /// Links that people refuted in it, in words.
+    /// Links that people refuted in it and indicators that feeds allow, in words.
     pub refuted: Vec<String>,
 }

@@ -18,3 +18,7 @@ pub struct FeedUse {
     /// Why it, or what part of it, did not count.
     pub not_used: Option<String>,
 }
+
+/// The rule of findings that rest on an indicator that a feed denies. It says what others did with the
+/// indicator, not what this image does.
+pub const DENIED_INDICATOR: &str = "feed/denied-indicator";

@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, ImageConfig, Platform};
+use crate::{Digest, ImageConfig, Location, Platform};
 
 /// A repository and a manifest digest: the only thing that is ever scanned, cached, served or
 /// run. A tag is resolved to one exactly once.
@@ -76,5 +76,57 @@ impl Image {
     pub fn instruction(&self, index: usize) -> Option<&str> {
         let step = self.layers.get(index)?.history?;
         self.config.history.get(step).map(|step| step.created_by.as_str())
+    }
+
+    /// The layer that a place comes with: the one it is in, or for a step of the history the one that the
+    /// step made, else the first that was made after it. None for what comes with no layer.
+    ///
+    /// Whoever has that layer from somebody has the step from him too. The reverse is not so: a step behind
+    /// the last layer of a base stands before the first layer of what is built on it, and is taken for a
+    /// step of the latter.
+    pub fn layer_of(&self, place: &Location) -> Option<usize> {
+        match place {
+            Location::History(step) => self
+                .layers
+                .iter()
+                .filter(|layer| layer.history.is_some_and(|made| made >= *step))
+                .map(|layer| layer.index)
+                .min(),
+            place => place.layer(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_comes_with_the_layer_that_it_made_or_the_next_one() {
+        let digest = Digest::sha256(&[1; 32]);
+        let layer = |index, history| Layer {
+            index,
+            digest: digest.clone(),
+            diff_id: None,
+            media_type: String::new(),
+            size: 0,
+            history: Some(history),
+            foreign_urls: Vec::new(),
+        };
+        let image = Image {
+            pinned: PinnedRef { repository: String::new(), tag: None, digest: digest.clone() },
+            manifest: digest.clone(),
+            config_digest: digest.clone(),
+            platform: None,
+            config: ImageConfig::default(),
+            layers: vec![layer(0, 0), layer(1, 2), layer(2, 5)],
+        };
+        for (step, comes_with) in
+            [(0, Some(0)), (1, Some(1)), (2, Some(1)), (3, Some(2)), (5, Some(2)), (6, None)]
+        {
+            assert_eq!(image.layer_of(&Location::History(step)), comes_with, "step {step}");
+        }
+        assert_eq!(image.layer_of(&Location::Layer(2)), Some(2));
+        assert_eq!(image.layer_of(&Location::Config("Env[0]".to_owned())), None);
     }
 }

@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Location;
+use crate::{Class, Confidence, Finding, Location, Severity};
 
 /// What kind of thing ties images to an actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -117,6 +117,47 @@ pub struct Sighting {
     pub indicator: Indicator,
     /// Where.
     pub location: Location,
+    /// What it is to the image.
+    #[serde(default)]
+    pub role: Role,
+}
+
+/// What an indicator is to the image that holds it, the least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// It is only spoken of (a manual, a comment, an example): it is nothing that the maker of the image uses,
+    /// and whoever holds it makes it known all the same.
+    Mentioned,
+    /// It stands there, and no finding names it.
+    #[default]
+    Lies,
+    /// A finding names it.
+    Named,
+    /// A finding names it for what the image does with it, which some want: an open miner and its purse.
+    Acts,
+    /// A finding names it for harm that the image may do with it.
+    Suspected,
+    /// A finding names it for harm that the image surely does with it.
+    Harms,
+}
+
+impl Role {
+    /// What a finding that names an indicator makes of it.
+    pub fn of(finding: &Finding) -> Self {
+        let matters = finding.severity >= Severity::Medium;
+        match finding.class {
+            Class::Malware if matters && finding.confidence >= Confidence::High => Self::Harms,
+            Class::Malware if matters && finding.confidence >= Confidence::Medium => Self::Suspected,
+            Class::DualUse if matters && finding.confidence >= Confidence::Medium => Self::Acts,
+            _ => Self::Named,
+        }
+    }
+
+    /// Whether a finding names it.
+    pub fn is_named(self) -> bool {
+        self >= Self::Named
+    }
 }
 
 impl fmt::Display for Indicator {

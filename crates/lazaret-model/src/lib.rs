@@ -36,8 +36,8 @@ pub use base::{BuiltOn, TrustedBase};
 pub use behaviour::{Behaviour, BehaviourKind, Certainty, FileOp, Phase};
 pub use budget::{Budget, BudgetKind};
 pub use campaign::{
-    Account, Campaign, Claim, Cleanup, Conduct, Deed, DeedKind, Lead, Lure, Member, Method, Moment, Revenue,
-    Shared, Technique, Tie, TieReason,
+    Account, Campaign, CampaignLink, Claim, Cleanup, Conduct, Deed, DeedKind, Lead, Lure, Member, Method,
+    Moment, Revenue, Shared, Technique, Tie, TieReason,
 };
 pub use config::{Healthcheck, HistoryStep, ImageConfig};
 pub use coverage::Coverage;
@@ -45,11 +45,11 @@ pub use digest::{Algorithm, Digest, DigestError};
 pub use entry::{ContentId, EntryPath, FileEntry, FileKind, Whiteout};
 pub use event::FieldValue;
 pub use fact::{Fact, FactKind, LayerFacts, TextKind};
-pub use feed_use::FeedUse;
+pub use feed_use::{DENIED_INDICATOR, FeedUse};
 pub use finding::{Evidence, Finding, FindingBuilder, Reach};
 pub use gap::{Gap, GapKind};
 pub use image::{Image, Layer, PinnedRef};
-pub use indicator::{Indicator, IndicatorKind, Sighting, UnknownIndicatorKind};
+pub use indicator::{Indicator, IndicatorKind, Role, Sighting, UnknownIndicatorKind};
 pub use inventory::{
     Inventory, LayerContents, NotableFile, NotedFile, NotedKind, Package, ScriptLine, System, Under,
 };

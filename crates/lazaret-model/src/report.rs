@@ -1,8 +1,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Behaviour, BuiltOn, Coverage, Digest, FeedUse, Finding, Gap, Image, Inventory, Launch, PinnedRef,
-    Platform, RulePack, Sighting, Verdict,
+    Behaviour, BuiltOn, CampaignLink, Coverage, Digest, FeedUse, Finding, Gap, Image, Inventory, Launch,
+    PinnedRef, Platform, RulePack, Sighting, Verdict,
 };
 
 /// What is said of one reference that a person named: one verdict for each platform, and the
@@ -30,6 +30,10 @@ pub struct Report {
     /// The feeds of indicators that judged, and those that should have and could not.
     #[serde(default)]
     pub feeds: Vec<FeedUse>,
+    /// The campaigns, as they were last computed, that lead to it. Not part of the judgement, and not
+    /// remembered with it.
+    #[serde(skip)]
+    pub campaigns: Vec<CampaignLink>,
     /// How long it took.
     pub timing: Timing,
 }

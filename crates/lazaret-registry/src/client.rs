@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::error::Error as _;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RANGE,
@@ -22,6 +23,8 @@ use crate::{ClientOptions, CredentialFiles, Login, RegistryError};
 
 /// Redirects followed for one request.
 const REDIRECTS: usize = 5;
+/// How many times the longest wait for the next bytes a whole document may take.
+const DOCUMENT_STALLS: u32 = 5;
 /// Largest answer of a token server, in bytes.
 const TOKEN_LIMIT: u64 = 256 << 10;
 
@@ -281,6 +284,7 @@ impl Client {
         let local = url.host_str().is_some_and(is_loopback);
         let client = if local { &self.inner.local } else { &self.inner.outside };
         let host = authority(url);
+        let begun = Instant::now();
         let mut tries = 0;
         loop {
             tries += 1;
@@ -290,12 +294,21 @@ impl Client {
             let mut request = Request::new(method.clone(), url.clone());
             *request.headers_mut() = headers.clone();
             *request.body_mut() = body.map(|text| text.to_owned().into());
-            let last = tries >= options.retry.tries.max(1);
-            let wait = match tokio::time::timeout(options.stall_timeout, client.execute(request)).await {
+            let answer = tokio::time::timeout(options.stall_timeout, client.execute(request)).await;
+            let own = options.retry.wait(tries);
+            let ends = |wait: Duration| options.retry.ends(tries, begun.elapsed().saturating_add(wait));
+            let wait = match answer {
                 Ok(Ok(response)) if may_pass(response.status().as_u16()) => {
                     let asked = retry_after(response.headers(), OffsetDateTime::now_utc());
                     let too_long = asked.is_some_and(|wait| wait > options.retry.longest_retry_after);
-                    if last || too_long {
+                    // Whoever asks for no wait at all is not asked in a tight loop.
+                    let wait = asked.unwrap_or_default().max(own);
+                    let ends = too_long || ends(wait);
+                    // Also where this request gives up, all others leave the host alone.
+                    if let (Some(pace), Some(asked), false) = (&options.pace, asked, too_long) {
+                        pace.hold(&host, asked, !ends);
+                    }
+                    if ends {
                         let status = response.status().as_u16();
                         let refusal = Refusal::read(response, options.stall_timeout).await;
                         let wait =
@@ -307,12 +320,10 @@ impl Client {
                             tries,
                             wait,
                             retry_after: asked,
+                            lasted: begun.elapsed(),
                         });
                     }
-                    if let (Some(pace), Some(asked)) = (&options.pace, asked) {
-                        pace.hold(&host, asked);
-                    }
-                    asked.unwrap_or_else(|| options.retry.wait(tries))
+                    wait
                 }
                 Ok(Ok(response)) => return Ok(response),
                 Ok(Err(error)) => {
@@ -323,16 +334,16 @@ impl Client {
                             RegistryError::Untrusted { host, reason: tls::words(&tls) }
                         });
                     }
-                    if last {
+                    if ends(own) {
                         return Err(RegistryError::Unreachable { host, reason: reason(&error), tries });
                     }
-                    options.retry.wait(tries)
+                    own
                 }
-                Err(_) if last => {
+                Err(_) if ends(own) => {
                     let reason = format!("no answer within {}", seconds(options.stall_timeout));
                     return Err(RegistryError::Unreachable { host, reason, tries });
                 }
-                Err(_) => options.retry.wait(tries),
+                Err(_) => own,
             };
             tokio::time::sleep(wait).await;
         }
@@ -427,14 +438,20 @@ impl Client {
         auth::bearer(&token).map(Some).ok_or_else(|| refuse("its token is no text for a header".to_owned()))
     }
 
-    /// The whole body, up to a limit.
+    /// The whole body, up to a limit. One that comes so slowly that it never ends is broken too.
     pub(crate) async fn body(&self, mut response: Response, limit: u64) -> Result<Vec<u8>, BodyError> {
         if response.content_length().is_some_and(|length| length > limit) {
             return Err(BodyError::TooLarge(limit));
         }
+        let stall = self.inner.options.stall_timeout;
+        let whole = stall.saturating_mul(DOCUMENT_STALLS);
+        let begun = Instant::now();
         let mut text = Vec::new();
         loop {
-            match tokio::time::timeout(self.inner.options.stall_timeout, response.chunk()).await {
+            if begun.elapsed() > whole {
+                return Err(BodyError::Broken(format!("it did not end within {}", seconds(whole))));
+            }
+            match tokio::time::timeout(stall, response.chunk()).await {
                 Ok(Ok(Some(chunk))) if (text.len() + chunk.len()) as u64 > limit => {
                     return Err(BodyError::TooLarge(limit));
                 }
@@ -442,7 +459,7 @@ impl Client {
                 Ok(Ok(None)) => return Ok(text),
                 Ok(Err(error)) => return Err(BodyError::Broken(reason(&error))),
                 Err(_) => {
-                    let waited = seconds(self.inner.options.stall_timeout);
+                    let waited = seconds(stall);
                     return Err(BodyError::Broken(format!("no more bytes within {waited}")));
                 }
             }

@@ -163,6 +163,8 @@ pub enum RegistryError {
         wait: String,
         /// The same as a number, for whoever passes it on.
         retry_after: Option<Duration>,
+        /// For how long it was asked before this was given up.
+        lasted: Duration,
     },
     /// An answer that no rule of the protocol explains.
     #[error("{host} answered {status}{detail} to the request for {what}")]
@@ -353,6 +355,13 @@ pub enum RegistryError {
         /// What the system says.
         reason: String,
     },
+}
+
+impl RegistryError {
+    /// Whether it may pass by itself: whoever waits and asks again may get an answer.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Busy { .. })
+    }
 }
 
 /// A duration as people say it.

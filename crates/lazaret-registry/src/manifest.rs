@@ -181,6 +181,7 @@ impl Client {
         limit: u64,
         reference: &RegistryRef,
     ) -> Result<(HeaderMap, Vec<u8>), RegistryError> {
+        let begun = std::time::Instant::now();
         let mut tries = 0;
         loop {
             tries += 1;
@@ -199,7 +200,7 @@ impl Client {
                         limit,
                     });
                 }
-                Err(BodyError::Broken(reason)) if tries >= self.options().retry.tries.max(1) => {
+                Err(BodyError::Broken(reason)) if self.options().retry.ends(tries, begun.elapsed()) => {
                     return Err(RegistryError::Unreachable {
                         host: reference.registry.clone(),
                         reason,

@@ -74,6 +74,8 @@ pub struct RetryPolicy {
     pub longest_wait: Duration,
     /// Longest `Retry-After` that is obeyed; beyond it the request fails with a text that names it.
     pub longest_retry_after: Duration,
+    /// Longest time for which one request is repeated, all waits included.
+    pub longest_in_all: Duration,
 }
 
 impl Default for RetryPolicy {
@@ -83,6 +85,7 @@ impl Default for RetryPolicy {
             first_wait: Duration::from_millis(300),
             longest_wait: Duration::from_secs(8),
             longest_retry_after: Duration::from_secs(60),
+            longest_in_all: Duration::MAX,
         }
     }
 }

@@ -53,15 +53,17 @@ impl Pace {
         tokio::time::sleep_until(at).await;
     }
 
-    /// Leaves this host alone for so long.
-    pub(crate) fn hold(&self, host: &str, wait: Duration) {
-        let until = Instant::now() + wait;
+    /// Leaves this host alone for so long. That is told where somebody waits for it now.
+    pub(crate) fn hold(&self, host: &str, wait: Duration, somebody_waits: bool) {
+        let Some(until) = Instant::now().checked_add(wait).filter(|_| !wait.is_zero()) else { return };
         {
             let mut hosts = self.inner.hosts.lock().unwrap_or_else(PoisonError::into_inner);
             let next = hosts.entry(host.to_owned()).or_insert(until);
             *next = (*next).max(until);
         }
-        (self.inner.told)(host, wait);
+        if somebody_waits {
+            (self.inner.told)(host, wait);
+        }
     }
 }
 
@@ -94,9 +96,12 @@ mod tests {
             hears.store(u64::try_from(wait.as_millis()).unwrap(), Ordering::SeqCst);
         });
         let begun = Instant::now();
-        pace.hold("a.example", Duration::from_millis(150));
+        pace.hold("a.example", Duration::from_millis(150), true);
         pace.turn("a.example").await;
         assert!(begun.elapsed() >= Duration::from_millis(145));
         assert_eq!(told.load(Ordering::SeqCst), 150);
+        pace.hold("a.example", Duration::MAX, true);
+        pace.hold("a.example", Duration::ZERO, true);
+        assert_eq!(told.load(Ordering::SeqCst), 150, "no time that a clock could reach, and no wait");
     }
 }

@@ -4,6 +4,7 @@
 //! lead to itself, to another host, or never end.
 
 use std::collections::HashSet;
+use std::time::Instant;
 
 use lazaret_model::ImageRef;
 use reqwest::Url;
@@ -21,8 +22,12 @@ const PAGES: usize = 100_000;
 const NAMES: usize = 2_000_000;
 /// Largest page, in bytes.
 const PAGE_BYTES: u64 = 16 << 20;
+/// What all pages of one list may bring, in bytes.
+const LIST_BYTES: u64 = 512 << 20;
 /// Pages one after the other that bring nothing new.
 const BARREN: usize = 20;
+/// Longest address of a next page, in bytes.
+const ADDRESS: usize = 8 << 10;
 /// Redirects of one request to a site.
 const REDIRECTS: usize = 3;
 
@@ -126,8 +131,9 @@ impl Client {
 }
 
 impl Names {
-    /// The next names that were not listed before; None at the end. After an error there is nothing
-    /// more: what was listed until then stands, and the list is not whole.
+    /// The next names that were not listed before; None at the end. After an error that may pass by
+    /// itself the same page is asked for again; after any other there is nothing more: what was listed
+    /// until then stands, and the list is not whole.
     ///
     /// # Errors
     /// A registry that lists nothing, refuses, cannot be reached, or whose pages lead nowhere.
@@ -137,20 +143,30 @@ impl Names {
                 return Err(error);
             }
             let Some(query) = self.next.take() else { return Ok(None) };
-            let (names, link) = self.page(&query).await?;
+            let (names, link) = match self.page(&query).await {
+                Ok(page) => page,
+                Err(error) => {
+                    // The bounds of the whole list hold for however often it breaks off.
+                    self.next = Some(query).filter(|_| error.may_pass());
+                    return Err(error);
+                }
+            };
             let mut fresh = Vec::new();
             for name in names {
                 // A name that cannot be asked for cannot be hunted, and may be meant to do harm.
                 if !self.sound(&name) {
                     self.skipped += 1;
-                } else if self.known.insert(name.clone()) {
+                } else if self.known.contains(&name) {
+                    continue;
+                } else if self.known.len() == NAMES {
+                    self.lost = Some(self.lost(format!("it has more than {NAMES} names")));
+                    break;
+                } else {
+                    self.known.insert(name.clone());
                     fresh.push(name);
                 }
             }
-            if self.known.len() > NAMES {
-                return Err(self.lost(format!("more than {NAMES} names")));
-            }
-            if let Some(link) = link {
+            if let (Some(link), None) = (link, &self.lost) {
                 match self.following(&query, &link, fresh.is_empty()) {
                     Ok(next) => self.next = Some(next),
                     Err(reason) => self.lost = Some(self.lost(reason)),
@@ -204,7 +220,7 @@ impl Names {
         RegistryError::Paging { host: self.target.registry.clone(), what: self.listed.words(), reason }
     }
 
-    async fn page(&self, query: &str) -> Result<(Vec<String>, Option<String>), RegistryError> {
+    async fn page(&mut self, query: &str) -> Result<(Vec<String>, Option<String>), RegistryError> {
         let ask = Ask {
             path: format!("{}?{query}", self.listed.path()),
             accept: None,
@@ -212,7 +228,9 @@ impl Names {
             what: self.listed.words(),
             presence: false,
         };
-        let host = || self.target.registry.clone();
+        let registry = self.target.registry.clone();
+        let host = || registry.clone();
+        let begun = Instant::now();
         let mut tries = 0;
         loop {
             tries += 1;
@@ -246,6 +264,7 @@ impl Names {
             let link = next_link(response.headers());
             match self.client.body(response, PAGE_BYTES).await {
                 Ok(text) => {
+                    self.trail.weigh(text.len()).map_err(|reason| self.lost(reason))?;
                     let body: Body = serde_json::from_slice(&text)
                         .map_err(|_| self.lost("a page is no list in JSON".to_owned()))?;
                     let names = match self.listed {
@@ -257,7 +276,9 @@ impl Names {
                 Err(BodyError::TooLarge(limit)) => {
                     return Err(self.lost(format!("a page is larger than {limit} bytes")));
                 }
-                Err(BodyError::Broken(reason)) if tries >= self.client.options().retry.tries.max(1) => {
+                Err(BodyError::Broken(reason))
+                    if self.client.options().retry.ends(tries, begun.elapsed()) =>
+                {
                     return Err(RegistryError::Unreachable { host: host(), reason, tries });
                 }
                 Err(BodyError::Broken(_)) => {
@@ -274,12 +295,26 @@ struct Trail {
     /// Queries of the pages so far.
     visited: HashSet<String>,
     barren: usize,
+    /// What they brought, in bytes.
+    bytes: u64,
 }
 
 impl Trail {
+    /// Counts what a page brought, or says why that is too much.
+    fn weigh(&mut self, bytes: usize) -> Result<(), String> {
+        self.bytes = self.bytes.saturating_add(bytes as u64);
+        match self.bytes > LIST_BYTES {
+            true => Err(format!("its pages bring more than {LIST_BYTES} bytes")),
+            false => Ok(()),
+        }
+    }
+
     /// The next page, or why it is none.
     fn follow(&mut self, from: &Url, next: &str, barren: bool) -> Result<Url, String> {
         self.barren = if barren { self.barren + 1 } else { 0 };
+        if next.len() > ADDRESS {
+            return Err(format!("the link to the next page is longer than {ADDRESS} bytes"));
+        }
         let url = from.join(next).map_err(|_| "the link to the next page is no address".to_owned())?;
         if !same_origin(from, &url) {
             return Err(format!("the next page is at another host, {}", shown(&authority(&url))));
@@ -301,6 +336,11 @@ impl Trail {
 
 fn shown(text: &str) -> String {
     lazaret_model::one_line(text, 120)
+}
+
+/// A site's list that leads nowhere.
+fn paging(host: String, reason: String) -> RegistryError {
+    RegistryError::Paging { host, what: "a list", reason }
 }
 
 /// The target of `Link: <…>; rel="next"` (RFC 8288).
@@ -409,22 +449,35 @@ impl Site {
     }
 
     /// Goes on with the next page of the list, at the address that the page before names; `barren`
-    /// says that that page brought nothing new.
+    /// says that that page brought nothing new. `is_alias` says of another path, without that of the
+    /// site, whether it is the same list: it is asked for at its own path then.
     ///
     /// # Errors
-    /// A page that leads to another host, to one that was there before, or on without end; a site
-    /// that cannot be reached or refuses.
-    pub async fn next(&mut self, link: &str, barren: bool) -> Result<SiteAnswer, RegistryError> {
+    /// A page that leads to another host or list, to one that was there before, or on without end; a
+    /// site that cannot be reached or refuses.
+    pub async fn next(
+        &mut self,
+        link: &str,
+        barren: bool,
+        is_alias: impl Fn(&str) -> bool,
+    ) -> Result<SiteAnswer, RegistryError> {
         let host = self.host();
-        self.here = self.trail.follow(&self.here, link, barren).map_err(|reason| RegistryError::Paging {
-            host,
-            what: "the list of repositories",
-            reason,
-        })?;
+        let following = self.trail.follow(&self.here, link, barren);
+        let mut url = following.map_err(|reason| paging(host.clone(), reason))?;
+        if url.path().trim_end_matches('/') != self.here.path().trim_end_matches('/') {
+            // What is another list is not this account's, whatever the site says.
+            let below = url.path().strip_prefix(self.base.path().trim_end_matches('/'));
+            if !below.is_some_and(is_alias) {
+                return Err(paging(host, format!("the next page is at `{}`", shown(url.path()))));
+            }
+            let path = self.here.path().to_owned();
+            url.set_path(&path);
+        }
+        self.here = url;
         self.get().await
     }
 
-    async fn get(&self) -> Result<SiteAnswer, RegistryError> {
+    async fn get(&mut self) -> Result<SiteAnswer, RegistryError> {
         let what = "what it says of an account";
         let mut url = self.here.clone();
         for _ in 0..=REDIRECTS {
@@ -459,6 +512,7 @@ impl Site {
                             RegistryError::Unreachable { host: host.clone(), reason, tries: 1 }
                         }
                     })?;
+                    self.trail.weigh(body.len()).map_err(|reason| paging(host, reason))?;
                     return Ok(SiteAnswer { status, body, link });
                 }
                 _ => {
@@ -515,6 +569,10 @@ mod tests {
             trail.follow(&from, "http://other.example/v2/_catalog?n=2", false).unwrap_err().contains("host")
         );
         assert!(trail.follow(&from, "http://r.example:81/v2/_catalog?n=2", false).is_err());
+        assert!(
+            trail.follow(&from, &format!("?n={}", "9".repeat(9_000)), false).unwrap_err().contains("longer")
+        );
+        assert!(trail.weigh(LIST_BYTES as usize).is_ok() && trail.weigh(1).unwrap_err().contains("bytes"));
         for n in 2..2 + BARREN {
             let followed = trail.follow(&from, &format!("?n={n}"), true);
             assert_eq!(followed.is_ok(), n < 1 + BARREN, "{n}");

@@ -38,10 +38,11 @@ struct Item {
 }
 
 impl Refusal {
-    /// Reads the body of an answer that is no success.
-    pub(crate) async fn read(mut response: Response, stall: std::time::Duration) -> Self {
+    /// Reads the body of an answer that is no success, as much of it as comes in this time.
+    pub(crate) async fn read(mut response: Response, most: std::time::Duration) -> Self {
         let mut text = Vec::new();
-        while let Ok(Ok(Some(chunk))) = tokio::time::timeout(stall, response.chunk()).await {
+        let end = tokio::time::Instant::now() + most;
+        while let Ok(Ok(Some(chunk))) = tokio::time::timeout_at(end, response.chunk()).await {
             text.extend_from_slice(&chunk[..chunk.len().min(BODY_LIMIT - text.len())]);
             if text.len() >= BODY_LIMIT {
                 break;

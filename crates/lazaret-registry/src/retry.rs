@@ -8,12 +8,20 @@ use time::format_description::well_known::Rfc2822;
 
 use crate::RetryPolicy;
 
+/// Longest wait that is told from a longer one: a hundred years, in seconds.
+const VERY_LONG: u64 = 100 * 365 * 24 * 3600;
+
 /// Whether a status can pass by itself.
 pub(crate) fn may_pass(status: u16) -> bool {
     matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
 }
 
 impl RetryPolicy {
+    /// Whether what was tried so often, and for so long, is tried no more.
+    pub(crate) fn ends(&self, tries: u32, lasted: Duration) -> bool {
+        tries >= self.tries.max(1) || lasted > self.longest_in_all
+    }
+
     /// The wait after failed try number `failed` (the first is 1), without a server's advice.
     pub(crate) fn wait(&self, failed: u32) -> Duration {
         let doubled = self.first_wait.saturating_mul(1 << failed.saturating_sub(1).min(16));
@@ -27,8 +35,9 @@ impl RetryPolicy {
 /// What a `Retry-After` header asks for (RFC 9110, 10.2.3: seconds or a date).
 pub(crate) fn retry_after(headers: &HeaderMap, now: OffsetDateTime) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+        // What no number holds is very long as well.
+        return Some(Duration::from_secs(text.parse().unwrap_or(VERY_LONG).min(VERY_LONG)));
     }
     // An HTTP date is an RFC 2822 date whose zone is written GMT.
     let date = OffsetDateTime::parse(&text.replace("GMT", "+0000"), &Rfc2822).ok()?;
@@ -61,6 +70,9 @@ mod tests {
         assert_eq!(ask("7"), Some(Duration::from_secs(7)));
         assert_eq!(ask("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::from_secs(7)));
         assert_eq!(ask("Sun, 06 Nov 1994 08:49:00 GMT"), Some(Duration::ZERO));
+        for huge in ["99999999999999999999", "18446744073709551615", "3153600001"] {
+            assert_eq!(ask(huge), Some(Duration::from_secs(VERY_LONG)), "{huge}");
+        }
         assert_eq!(ask("soon"), None);
         assert_eq!(ask("-3"), None);
     }

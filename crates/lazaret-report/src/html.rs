@@ -34,7 +34,29 @@ pub fn render(reports: &[Report], options: &Options) -> String {
         (many, Some(worst)) => format!("{} images: {} at worst", many.len(), worst.verdict.outcome),
         (_, None) => "nothing was scanned".to_owned(),
     };
-    let hash = data_encoding::BASE64.encode(&Sha256::digest(CSS.as_bytes()));
+    document(
+        &title,
+        CSS,
+        html! {
+            main {
+                (top("What will this image do, and may it come in?"))
+                @if reports.len() > 1 { (summary(reports)) }
+                @if reports.is_empty() { p { "Nothing was scanned." } }
+                @for (at, report) in reports.iter().enumerate() {
+                    (section(at, report, options))
+                }
+                div.foot {
+                    "Written by Lazaret " (visible(&options.tool_version))
+                    ". Paths, instructions and excerpts are quoted from the image; control and direction characters are shown as escapes, and no address in them is a link."
+                }
+            }
+        },
+    )
+}
+
+/// A page around `body` that needs nothing else: its policy allows `css` by its hash, and nothing besides.
+pub(crate) fn document(title: &str, css: &'static str, body: Markup) -> String {
+    let hash = data_encoding::BASE64.encode(&Sha256::digest(css.as_bytes()));
     let policy =
         format!("default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'");
     let page = html! {
@@ -47,30 +69,24 @@ pub fn render(reports: &[Report], options: &Options) -> String {
                 meta name="referrer" content="no-referrer";
                 meta name="color-scheme" content="light dark";
                 title { (title) " · Lazaret" }
-                style { (PreEscaped(CSS)) }
+                style { (PreEscaped(css)) }
             }
-            body {
-                main {
-                    div.top {
-                        div { span.flag {} b { "Lazaret" } }
-                        div { "What will this image do, and may it come in?" }
-                    }
-                    @if reports.len() > 1 { (summary(reports)) }
-                    @if reports.is_empty() { p { "Nothing was scanned." } }
-                    @for (at, report) in reports.iter().enumerate() {
-                        (section(at, report, options))
-                    }
-                    div.foot {
-                        "Written by Lazaret " (visible(&options.tool_version))
-                        ". Paths, instructions and excerpts are quoted from the image; control and direction characters are shown as escapes, and no address in them is a link."
-                    }
-                }
-            }
+            body { (body) }
         }
     };
     let mut text = page.into_string();
     text.push('\n');
     text
+}
+
+/// The line above a page: whose it is, and what it answers.
+pub(crate) fn top(question: &str) -> Markup {
+    html! {
+        div.top {
+            div { span.flag {} b { "Lazaret" } }
+            div { (question) }
+        }
+    }
 }
 
 fn summary(reports: &[Report]) -> Markup {
@@ -553,6 +569,7 @@ fn origin(report: &Report, options: &Options) -> Markup {
                 @for image in &report.images {
                     @if let Some(base) = words::built_on(image) { dt { "Built on" } dd { (base) } }
                 }
+                @for link in &report.campaigns { dt { "Campaign" } dd { (words::campaign(link)) } }
                 dt { "Rules" }
                 dd {
                     (visible(&report.rules_version))

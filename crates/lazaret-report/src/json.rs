@@ -52,6 +52,7 @@ pub fn lines(reports: &[Report], options: &Options) -> String {
                 rules_version: &report.rules_version,
                 rule_packs: RulePackJson::all(report),
                 feeds: FeedUseJson::all(report),
+                campaigns: CampaignLinkJson::all(report),
                 timing: TimingJson::new(report, options),
             },
         );
@@ -130,6 +131,8 @@ enum BodyJson<'a> {
         rule_packs: Vec<RulePackJson<'a>>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         feeds: Vec<FeedUseJson<'a>>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        campaigns: Vec<CampaignLinkJson<'a>>,
         #[serde(skip_serializing_if = "Option::is_none")]
         timing: Option<TimingJson>,
     },
@@ -182,6 +185,8 @@ struct ReportJson<'a> {
     rule_packs: Vec<RulePackJson<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     feeds: Vec<FeedUseJson<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    campaigns: Vec<CampaignLinkJson<'a>>,
     images: Vec<ImageJson<'a>>,
     unscanned: Vec<UnscannedJson<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -200,6 +205,7 @@ impl<'a> ReportJson<'a> {
             rules_version: &report.rules_version,
             rule_packs: RulePackJson::all(report),
             feeds: FeedUseJson::all(report),
+            campaigns: CampaignLinkJson::all(report),
             images: report.images.iter().map(|image| ImageJson::new(report, image)).collect(),
             unscanned: unscanned(report),
             timing: TimingJson::new(report, options),
@@ -272,6 +278,24 @@ impl<'a> FeedUseJson<'a> {
             not_used: feed.not_used.as_deref(),
         };
         report.feeds.iter().map(feed).collect()
+    }
+}
+
+#[derive(Serialize)]
+struct CampaignLinkJson<'a> {
+    id: &'a str,
+    relation: &'static str,
+    reason: &'a str,
+}
+
+impl<'a> CampaignLinkJson<'a> {
+    fn all(report: &'a Report) -> Vec<Self> {
+        let link = |link: &'a lazaret_model::CampaignLink| Self {
+            id: &link.campaign,
+            relation: if link.is_member { "member" } else { "lead" },
+            reason: &link.reason,
+        };
+        report.campaigns.iter().map(link).collect()
     }
 }
 

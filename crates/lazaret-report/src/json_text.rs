@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use lazaret_model::visible;
 use serde::Serialize;
 
-/// `value` as indented JSON with a line break at its end.
+/// `value` as indented JSON with a line break at its end, in which nothing acts on a terminal.
 pub fn pretty(value: &impl Serialize) -> String {
     let text =
         serde_json::to_string_pretty(value).expect("own types have string keys and no failing serialiser");

@@ -19,6 +19,7 @@ mod json_text;
 mod junit;
 mod markdown;
 mod sarif;
+mod sheet;
 mod story;
 mod svg;
 mod terminal;
@@ -31,12 +32,16 @@ use std::str::FromStr;
 
 use lazaret_model::Report;
 
-pub use campaign::{CampaignFormat, PackFile, UnknownCampaignFormatError, campaign_pack, render_campaign};
+pub use campaign::{
+    CampaignFormat, PackFile, UnknownCampaignFormatError, campaign_pack, campaign_pulls, campaign_span,
+    render_campaign,
+};
 pub use diff::{
     Area, Change, ChangeOutcome, Comparison, DiffFormat, Difference, UnknownDiffFormatError, compare,
     write_difference,
 };
 pub use explain::{StoryFormat, UnknownStoryFormatError, explain};
+pub use json_text::pretty as json_document;
 pub use story::{Chapter, Charge, Mark, Piece, Sentence, Step, Story, tell};
 
 /// A form that a report can be written in.

@@ -157,6 +157,9 @@ impl Page {
         for base in bases {
             self.add(&format!("Built on {}\n\n", escape(&base)));
         }
+        for link in &report.campaigns {
+            self.add(&format!("Campaign {}\n\n", escape(&words::campaign(link))));
+        }
         for pack in &report.rule_packs {
             self.add(&format!("Rules of {}\n\n", escape(&words::rule_pack(pack))));
         }
@@ -248,6 +251,8 @@ pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     for (at, c) in text.char_indices() {
         let apart = matches!(c, '@' | '#')
+            || c == '-' && names_an_issue(text.as_bytes(), at)
+            || c == '%' && text[at + 1..].starts_with(|next: char| next.is_alphanumeric() || next == '"')
             || c == ':' && text[at..].starts_with("://")
             || c == '.' && ends_in_www(&text[..at]);
         // At its start, a line could be a list or a rule.
@@ -269,6 +274,14 @@ pub(crate) fn escape(text: &str) -> String {
 /// a bar and at a backslash before one.
 pub(crate) fn code(text: &str) -> String {
     format!("<code>{}</code>", escape(text))
+}
+
+/// Whether the hyphen at `at` is that of `GH-1` or `GL-1`, by which these sites know their issues.
+fn names_an_issue(text: &[u8], at: usize) -> bool {
+    let before = at.checked_sub(2).map(|from| &text[from..at]).unwrap_or_default();
+    let apart = at < 3 || !text[at - 3].is_ascii_alphanumeric();
+    let site = before.eq_ignore_ascii_case(b"gh") || before.eq_ignore_ascii_case(b"gl");
+    site && apart && text.get(at + 1).is_some_and(u8::is_ascii_digit)
 }
 
 fn ends_in_www(text: &str) -> bool {

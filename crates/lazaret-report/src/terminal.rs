@@ -4,6 +4,7 @@ use anstyle::{AnsiColor, Style};
 use lazaret_model::{Class, Digest, Gap, Outcome, Report, Severity, one_line, visible};
 
 use crate::fold::{self, Folded};
+use crate::sheet::{BOLD, DIM, PLAIN, Sheet};
 use crate::{Options, chain, words, wrap};
 
 /// Findings of one rule that are shown with their whole chain before the rest become a list.
@@ -19,70 +20,45 @@ const SHOWN_GAPS: usize = 10;
 /// Columns of the labels at the foot.
 const FOOT: usize = 16;
 
-const BOLD: Style = Style::new().bold();
-const DIM: Style = Style::new().dimmed();
-const PLAIN: Style = Style::new();
-
 /// All reports; with several, a table of the answers comes first.
 pub fn render(reports: &[Report], options: &Options) -> String {
-    let mut page = Page { out: String::new(), options, width: options.width.max(40) };
+    let mut page = Page { sheet: Sheet::new(options), options };
     if reports.is_empty() {
-        page.raw("nothing was scanned");
+        page.sheet.raw("nothing was scanned");
     }
     if let [_, _, ..] = reports {
         page.answers(reports);
     }
     for (at, report) in reports.iter().enumerate() {
         if at > 0 || reports.len() > 1 {
-            page.raw("");
+            page.sheet.raw("");
         }
         page.report(report);
     }
-    page.out
+    page.sheet.out
 }
 
 struct Page<'a> {
-    out: String,
+    sheet: Sheet,
     options: &'a Options,
-    width: usize,
 }
 
 impl Page<'_> {
-    fn raw(&mut self, line: &str) {
-        self.out.push_str(line.trim_end());
-        self.out.push('\n');
-    }
-
-    fn paint(&self, style: Style, text: &str) -> String {
-        if !self.options.color || text.is_empty() || style == PLAIN {
-            return text.to_owned();
-        }
-        format!("{}{text}{}", style.render(), style.render_reset())
-    }
-
-    /// A paragraph of which each line stands `indent` columns in.
-    fn paragraph(&mut self, indent: usize, style: Style, text: &str) {
-        for line in wrap::lines(text, self.width.saturating_sub(indent)) {
-            let line = self.paint(style, &line);
-            self.raw(&format!("{:indent$}{line}", ""));
-        }
-    }
-
     /// A label, then text that hangs beside it.
     fn labelled(&mut self, indent: usize, label: &str, column: usize, style: Style, text: &str) {
         let hang = indent + column;
-        for (at, line) in wrap::lines(text, self.width.saturating_sub(hang)).into_iter().enumerate() {
-            let shown = self.paint(style, &line);
+        for (at, line) in wrap::lines(text, self.sheet.width.saturating_sub(hang)).into_iter().enumerate() {
+            let shown = self.sheet.paint(style, &line);
             let left = if at == 0 { wrap::pad(label, column) } else { " ".repeat(column) };
-            let left = if at == 0 && !label.is_empty() { self.paint(DIM, &left) } else { left };
-            self.raw(&format!("{:indent$}{left}{shown}", ""));
+            let left = if at == 0 && !label.is_empty() { self.sheet.paint(DIM, &left) } else { left };
+            self.sheet.raw(&format!("{:indent$}{left}{shown}", ""));
         }
     }
 
     fn heading(&mut self, text: &str) {
-        self.raw("");
-        let text = self.paint(BOLD, text);
-        self.raw(&text);
+        self.sheet.raw("");
+        let text = self.sheet.paint(BOLD, text);
+        self.sheet.raw(&text);
     }
 
     fn answers(&mut self, reports: &[Report]) {
@@ -90,8 +66,9 @@ impl Page<'_> {
         order.sort_by_key(|report| std::cmp::Reverse(report.verdict.outcome.rank()));
         for report in order {
             let word = self
+                .sheet
                 .paint(outcome_style(report.verdict.outcome), &wrap::pad(report.verdict.outcome.word(), 13));
-            self.raw(&format!("{word}{}", words::name(report)));
+            self.sheet.raw(&format!("{word}{}", words::name(report)));
         }
     }
 
@@ -126,10 +103,10 @@ impl Page<'_> {
             [one] => format!("({})", words::platform(one)),
             [first, ..] => format!("({}, worst of {} platforms)", words::platform(first), worst.len()),
         };
-        let word = self.paint(outcome_style(report.verdict.outcome), report.verdict.outcome.word());
-        let name = self.paint(BOLD, &words::name(report));
-        self.raw(&format!("{word}  {name}  {platform}"));
-        self.paragraph(0, PLAIN, &visible(&report.verdict.why));
+        let word = self.sheet.paint(outcome_style(report.verdict.outcome), report.verdict.outcome.word());
+        let name = self.sheet.paint(BOLD, &words::name(report));
+        self.sheet.raw(&format!("{word}  {name}  {platform}"));
+        self.sheet.paragraph(0, PLAIN, &visible(&report.verdict.why));
     }
 
     fn platforms(&mut self, report: &Report) {
@@ -138,7 +115,7 @@ impl Page<'_> {
         let column = images.iter().map(|image| wrap::width(&words::platform(image))).max().unwrap_or(0);
         for image in images {
             let outcome = image.verdict.outcome;
-            let word = self.paint(outcome_style(outcome), &wrap::pad(outcome.word(), 12));
+            let word = self.sheet.paint(outcome_style(outcome), &wrap::pad(outcome.word(), 12));
             let mut counts = Vec::new();
             let findings = words::telling(image);
             if findings > 0 {
@@ -149,11 +126,11 @@ impl Page<'_> {
             }
             let counts = counts.join(", ");
             let line = format!("  {word}  {}", wrap::pad(&words::platform(image), column));
-            if 18 + column + wrap::width(&counts) <= self.width {
-                self.raw(&format!("{line}  {counts}"));
+            if 18 + column + wrap::width(&counts) <= self.sheet.width {
+                self.sheet.raw(&format!("{line}  {counts}"));
             } else {
-                self.raw(&line);
-                self.paragraph(16, PLAIN, &counts);
+                self.sheet.raw(&line);
+                self.sheet.paragraph(16, PLAIN, &counts);
             }
         }
     }
@@ -213,7 +190,7 @@ impl Page<'_> {
         if rules.len() > SEEN_RULES {
             named.push(format!("{} more", words::count((rules.len() - SEEN_RULES) as u64, "rule")));
         }
-        self.raw("");
+        self.sheet.raw("");
         let count = words::count(seen.len() as u64, "informational finding");
         let text = format!("{count} (-v shows them): {}", named.join(", "));
         self.labelled(0, "also seen", FOOT, DIM, &text);
@@ -221,13 +198,13 @@ impl Page<'_> {
 
     fn finding(&mut self, number: usize, folded: &Folded<'_>) {
         let finding = folded.finding;
-        self.raw("");
+        self.sheet.raw("");
         let tag = format!("{} {}", finding.severity.word(), words::class_word(finding.class));
         let head = format!("{number}. {tag}");
-        let head = self.paint(severity_style(finding.severity, finding.class), &head);
-        let rule = self.paint(DIM, &visible(&finding.rule.id));
-        self.raw(&format!("{head}  {rule}"));
-        self.paragraph(3, BOLD, &visible(&finding.message));
+        let head = self.sheet.paint(severity_style(finding.severity, finding.class), &head);
+        let rule = self.sheet.paint(DIM, &visible(&finding.rule.id));
+        self.sheet.raw(&format!("{head}  {rule}"));
+        self.sheet.paragraph(3, BOLD, &visible(&finding.message));
         let image = folded.image();
         let manifest = self.digest(&image.image.manifest);
         self.labelled(4, "image", 12, PLAIN, &format!("{manifest} ({})", words::platform(image)));
@@ -249,9 +226,9 @@ impl Page<'_> {
             }
             if let Some(excerpt) = chain::excerpt(piece) {
                 let style = Style::new().fg_color(Some(AnsiColor::Cyan.into()));
-                for line in wrap::lines(&excerpt, self.width.saturating_sub(18)) {
-                    let line = self.paint(style, &format!("│ {line}"));
-                    self.raw(&format!("{:16}{line}", ""));
+                for line in wrap::lines(&excerpt, self.sheet.width.saturating_sub(18)) {
+                    let line = self.sheet.paint(style, &format!("│ {line}"));
+                    self.sheet.raw(&format!("{:16}{line}", ""));
                 }
             }
             before = links;
@@ -309,12 +286,12 @@ impl Page<'_> {
                 visible(&finding.rule.id),
                 words::place(finding.location())
             );
-            self.paragraph(2, PLAIN, &text);
+            self.sheet.paragraph(2, PLAIN, &text);
             let until = match decision.expires.as_str() {
                 "" => String::new(),
                 date => format!(", until {}", visible(date)),
             };
-            self.paragraph(
+            self.sheet.paragraph(
                 4,
                 DIM,
                 &format!("{} ({}{until})", visible(&decision.reason), visible(&decision.author)),
@@ -348,7 +325,7 @@ impl Page<'_> {
                 self.gap(report, gap, platforms);
             }
             if serious > most {
-                self.paragraph(
+                self.sheet.paragraph(
                     2,
                     DIM,
                     &format!("and {} (-v shows them)", words::count((serious - most) as u64, "more gap")),
@@ -375,7 +352,7 @@ impl Page<'_> {
         let quiet =
             report.verdict.outcome == Outcome::Clean && findings.is_empty() && report.images.len() < 2;
         if !quiet {
-            self.raw("");
+            self.sheet.raw("");
         }
         let verbose = self.options.verbose > 0;
         for image in words::worst_first(report) {
@@ -391,6 +368,9 @@ impl Page<'_> {
         bases.dedup();
         for base in bases {
             self.labelled(0, "built on", FOOT, PLAIN, &base);
+        }
+        for link in &report.campaigns {
+            self.labelled(0, "campaign", FOOT, PLAIN, &words::campaign(link));
         }
         let minor = fold::gaps(report).iter().filter(|(gap, _)| !gap.matters).count();
         if minor > 0 && !verbose {

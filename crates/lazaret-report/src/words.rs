@@ -213,6 +213,16 @@ pub fn feed(feed: &lazaret_model::FeedUse) -> String {
     text
 }
 
+/// A campaign that leads to the image, and that this accuses nobody.
+pub fn campaign(link: &lazaret_model::CampaignLink) -> String {
+    let name = lazaret_model::one_line(&link.campaign, 40);
+    let reason = lazaret_model::one_line(&link.reason, 300);
+    match link.is_member {
+        true => format!("{name}: {reason}"),
+        false => format!("{name}: {reason} (a lead, which changes no verdict)"),
+    }
+}
+
 /// How many rules of a user's pack judged, and where the others are named.
 pub fn rule_pack(pack: &lazaret_model::RulePack) -> String {
     let name = visible(&pack.name);

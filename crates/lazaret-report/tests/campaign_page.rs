@@ -134,3 +134,16 @@ fn all_that_hangs_together_is_drawn_and_told() {
     assert_eq!(text.matches("<g class=\"life ").count(), 17);
     assert_eq!(text.matches("<details class=\"finding").count(), 17);
 }
+
+#[test]
+fn a_list_that_is_cut_says_so_and_nothing_is_introduced_that_is_not_there() {
+    let mut campaign = campaigns::lineup();
+    let (lead, step) = (campaign.leads[0].clone(), campaign.cleanup[0].clone());
+    campaign.leads = vec![lead; 1_501];
+    campaign.cleanup = vec![step; 500];
+    campaign.shared[0].place.clear();
+    let text = page(&campaign);
+    assert_eq!(text.matches("more; the JSON form has all").count(), 1);
+    assert!(text.contains("and 1,001 more; the JSON form has all"));
+    assert!(!text.contains(">at </div>"), "a place that nobody knows");
+}

@@ -198,15 +198,7 @@ fn markdown_from_an_image_makes_no_link_mention_cell_or_element() {
         for link in text.split("](").skip(1) {
             assert!(link.starts_with("https://attack.mitre.org/techniques/T"), "{link}");
         }
-        // Every row of a table has as many cells as its head.
-        for block in text.split("\n\n") {
-            let rows: Vec<usize> = block
-                .lines()
-                .filter(|line| line.starts_with('|'))
-                .map(|line| line.matches('|').count())
-                .collect();
-            assert!(rows.windows(2).all(|pair| pair[0] == pair[1]), "{block}");
-        }
+        common::assert_tables_are_even(&text);
     }
 }
 

@@ -257,6 +257,7 @@ impl Scanner {
             rules_version: self.rules.all.clone(),
             rule_packs: worker.packs().to_vec(),
             feeds: self.feeds.in_report(),
+            campaigns: Vec::new(),
             timing: Timing { total_ms: u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX) },
         };
         Ok(judged.into_iter().map(report).collect())
@@ -327,6 +328,7 @@ impl Scanner {
             rules_version: self.rules.all.clone(),
             rule_packs,
             feeds: self.feeds.in_report(),
+            campaigns: Vec::new(),
             timing: took(begin),
         };
         if let Some(store) = store {

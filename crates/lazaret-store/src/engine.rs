@@ -24,10 +24,8 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::StoreError;
 
-/// What `@now` and `@skip` are. SQLite looks up `$1` as a name among all others, which takes long where
-/// there are a thousand, and `?1` as a number.
-const SQLITE: [(&str, &str); 3] =
-    [("@now", "CAST(unixepoch('subsec') * 1000 AS INTEGER)"), ("@skip", ""), ("$", "?")];
+/// What `@now` and `@skip` are.
+const SQLITE: [(&str, &str); 2] = [("@now", "CAST(unixepoch('subsec') * 1000 AS INTEGER)"), ("@skip", "")];
 const POSTGRES: [(&str, &str); 2] = [
     ("@now", "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)"),
     ("@skip", "FOR UPDATE SKIP LOCKED"),
@@ -319,7 +317,14 @@ impl Statement {
         Ok(row.map_err(|e| StoreError::of(store, &e))?.map(|found| Row::new(store, found)))
     }
 
-    fn sqlite(self) -> Query<'static, Sqlite, <Sqlite as Database>::Arguments> {
+    fn sqlite(mut self) -> Query<'static, Sqlite, <Sqlite as Database>::Arguments> {
+        // `$1` and `?1` are both looked up as names among all others, which takes long where there are a
+        // thousand; `?` is the next value.
+        if let Cow::Owned(text) = &self.text
+            && let Some(text) = in_order(text)
+        {
+            self.text = Cow::Owned(text);
+        }
         query(self, &SQLITE)
     }
 
@@ -334,6 +339,21 @@ impl Statement {
         }
         query(self, &POSTGRES)
     }
+}
+
+/// The text with `?` for `$1`, `$2`, …; None where they do not stand in this order, each once.
+fn in_order(text: &str) -> Option<String> {
+    let mut parts = text.split('$');
+    let mut out = parts.next()?.to_owned();
+    for (at, part) in parts.enumerate() {
+        let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
+        if part[..part.len() - rest.len()].parse() != Ok(at + 1) {
+            return None;
+        }
+        out.push('?');
+        out.push_str(rest);
+    }
+    Some(out)
 }
 
 fn query<DB: Database + HasStatementCache>(
@@ -451,4 +471,20 @@ impl From<&String> for Value {
 /// A length of time as statements have it.
 pub(crate) fn milliseconds(time: std::time::Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX / 4).min(i64::MAX / 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_in_their_order_need_no_numbers() {
+        assert_eq!(in_order("VALUES ($1, $2), ($3, $4)").as_deref(), Some("VALUES (?, ?), (?, ?)"));
+        assert_eq!(in_order("SELECT 1").as_deref(), Some("SELECT 1"));
+        for other in ["$2 = $1", "$1 = $1", "$1 = $3", "$x"] {
+            assert_eq!(in_order(other), None, "{other}");
+        }
+        let many: Vec<String> = (1..=30).map(|number| format!("${number}")).collect();
+        assert_eq!(in_order(&many.join(",")).map(|text| text.matches('?').count()), Some(30));
+    }
 }

@@ -1,11 +1,14 @@
 //! What the graph of campaigns is made of, in pages and as numbers: texts only where a weight needs
 //! them.
 
-use lazaret_model::{Digest, Indicator, IndicatorKind, Outcome};
+use lazaret_model::{DENIED_INDICATOR, Digest, Indicator, IndicatorKind, Outcome, Role};
 
-use crate::engine::{indexed, sql};
+use crate::engine::{Value, indexed, sql};
 use crate::images::outcome;
 use crate::{Store, StoreError};
+
+/// Indicators that one statement asks for.
+const ASKED: usize = 200;
 
 /// An image for one platform, under one name, as the graph reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +21,8 @@ pub struct GraphImage {
     pub tag: Option<String>,
     /// Digest that the reference was resolved to.
     pub root: Digest,
+    /// Digest of the manifest that was judged.
+    pub manifest: Digest,
     /// The latest verdict.
     pub outcome: Outcome,
 }
@@ -38,13 +43,24 @@ pub struct GraphLink {
     pub image: i64,
     /// The number of the indicator.
     pub indicator: i64,
-    /// The layer in which it stands, or the first that was made after its instruction: whoever has that
-    /// layer from somebody has the instruction too.
+    /// The layer that it comes with: see `Image::layer_of`.
     pub layer: Option<u32>,
     /// A hash of the file's path; 0 outside of files.
     pub place: u64,
-    /// Whether a finding names it.
-    pub named: bool,
+    /// What it is to the image. That a feed denies it says what others did: a list of such things stays a
+    /// list.
+    pub role: Role,
+}
+
+/// A layer of an image as the graph reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GraphLayer {
+    /// The number of the image.
+    pub image: i64,
+    /// Lowest is 0.
+    pub position: u32,
+    /// Digest of the uncompressed tar, as text.
+    pub diff_id: String,
 }
 
 impl Store {
@@ -54,7 +70,7 @@ impl Store {
     ///
     /// If the store cannot be read.
     pub async fn graph_images(&self, after: i64, limit: u32) -> Result<Vec<GraphImage>, StoreError> {
-        let rows = sql("SELECT id, repository, tag, root, outcome FROM images WHERE id > $1 \
+        let rows = sql("SELECT id, repository, tag, root, outcome, manifest FROM images WHERE id > $1 \
              ORDER BY id LIMIT $2")
         .bind(after)
         .bind(i64::from(limit))
@@ -68,6 +84,7 @@ impl Store {
                     repository: row.get(1)?,
                     tag: row.some(2)?,
                     root: row.digest(3)?,
+                    manifest: row.digest(5)?,
                     outcome: outcome(&word)
                         .ok_or_else(|| row.damaged("an image has a verdict that is none"))?,
                 })
@@ -88,7 +105,8 @@ impl Store {
         limit: u32,
         values: bool,
     ) -> Result<Option<(i64, Vec<GraphIndicator>)>, StoreError> {
-        let rows = sql("SELECT id, kind, CASE WHEN $3 = 1 OR kind IN ('host', 'url', 'pool', 'fuzzy-hash') \
+        let rows = sql("SELECT id, kind, CASE WHEN $3 = 1 \
+             OR kind IN ('host', 'url', 'pool', 'pool-login', 'ssh-key', 'fuzzy-hash', 'builder-trace') \
              THEN value ELSE '' END FROM indicators WHERE id > $1 ORDER BY id LIMIT $2")
         .bind(after)
         .bind(i64::from(limit))
@@ -115,9 +133,12 @@ impl Store {
     /// If the store cannot be read.
     pub async fn graph_links(&self, first: i64, last: i64) -> Result<Vec<GraphLink>, StoreError> {
         let rows = sql("SELECT image, indicator, layer, place, \
-             CAST(CASE WHEN rule = '' THEN 0 ELSE 1 END AS BIGINT) FROM sightings WHERE image >= $1 AND image <= $2")
+             CAST(CASE WHEN rule = $3 THEN 0 WHEN role <> -1 THEN role WHEN rule = '' THEN 0 ELSE 1 END \
+             AS BIGINT) FROM sightings \
+             WHERE image >= $1 AND image <= $2")
         .bind(first)
         .bind(last)
+        .bind(DENIED_INDICATOR)
         .rows(&mut self.session().await?)
         .await?;
         rows.iter()
@@ -127,25 +148,32 @@ impl Store {
                     indicator: row.get(1)?,
                     layer: u32::try_from(row.get::<i64>(2)?).ok(),
                     place: row.get::<i64>(3)?.cast_unsigned(),
-                    named: flag(row.get::<i64>(4)?),
+                    role: role(row.get(4)?),
                 })
             })
             .collect()
     }
 
-    /// The diff ids of the images from number `first` to `last`, by image, lowest layer first.
+    /// The layers of the images from number `first` to `last`, by image, lowest layer first. A layer
+    /// without a diff id is not among them.
     ///
     /// # Errors
     ///
     /// If the store cannot be read.
-    pub async fn graph_layers(&self, first: i64, last: i64) -> Result<Vec<(i64, String)>, StoreError> {
-        let rows = sql("SELECT image, diff_id FROM image_layers WHERE image >= $1 AND image <= $2 \
+    pub async fn graph_layers(&self, first: i64, last: i64) -> Result<Vec<GraphLayer>, StoreError> {
+        let rows =
+            sql("SELECT image, position, diff_id FROM image_layers WHERE image >= $1 AND image <= $2 \
              ORDER BY image, position")
-        .bind(first)
-        .bind(last)
-        .rows(&mut self.session().await?)
-        .await?;
-        rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
+            .bind(first)
+            .bind(last)
+            .rows(&mut self.session().await?)
+            .await?;
+        rows.iter()
+            .map(|row| {
+                let position = u32::try_from(row.get::<i64>(1)?).unwrap_or_default();
+                Ok(GraphLayer { image: row.get(0)?, position, diff_id: row.get(2)? })
+            })
+            .collect()
     }
 
     /// The accounts of repositories that a site names one for, from repository `after` on, by name.
@@ -184,6 +212,36 @@ impl Store {
         Ok(all)
     }
 
+    /// The numbers of those of these indicators that were seen, each with its position among them.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub async fn indicator_ids(&self, indicators: &[Indicator]) -> Result<Vec<(usize, i64)>, StoreError> {
+        let mut all = Vec::new();
+        let mut session = self.session().await?;
+        for (chunk, some) in indicators.chunks(ASKED).enumerate() {
+            // As `indicators::put` joins them.
+            let mut query = sql("SELECT v.column1, n.id FROM (VALUES ");
+            for (at, indicator) in some.iter().enumerate() {
+                query.push(if at > 0 { ", (" } else { "(" });
+                query.list::<Value>([
+                    i64::try_from(chunk * ASKED + at).unwrap_or(i64::MAX).into(),
+                    indicator.kind.name().into(),
+                    indexed(&indicator.value).into(),
+                ]);
+                query.push(")");
+            }
+            query.push(") AS v CROSS JOIN indicators n WHERE n.kind = v.column2 AND n.value = v.column3 ");
+            query.push("ORDER BY v.column1");
+            for row in query.rows(&mut session).await? {
+                let position = usize::try_from(row.count(0)?).unwrap_or(usize::MAX);
+                all.push((position, row.get(1)?));
+            }
+        }
+        Ok(all)
+    }
+
     /// The number of an indicator that was seen.
     ///
     /// # Errors
@@ -214,6 +272,14 @@ impl Store {
     }
 }
 
-fn flag(number: i64) -> bool {
-    number != 0
+/// See `schema/6.sql`.
+fn role(number: i64) -> Role {
+    match number {
+        -2 => Role::Mentioned,
+        1 => Role::Named,
+        2 => Role::Acts,
+        3 => Role::Suspected,
+        4 => Role::Harms,
+        _ => Role::Lies,
+    }
 }

@@ -2,7 +2,7 @@
 
 use lazaret_model::{Digest, ImageReport, Outcome, Report};
 
-use crate::engine::{Row, Work, indexed, sql};
+use crate::engine::{Row, Value, Work, indexed, sql};
 use crate::{Store, StoreError, indicators};
 
 /// Which images are asked for. The default asks for all.
@@ -70,6 +70,84 @@ impl Store {
             query.push(" LIMIT ").value(i64::from(limit));
         }
         query.rows(&mut self.session().await?).await?.iter().map(image_row).collect()
+    }
+
+    /// Repositories of images that were seen whose name contains `text`, by name.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub async fn repositories(&self, text: &str) -> Result<Vec<String>, StoreError> {
+        let mut query = sql("SELECT DISTINCT repository FROM images WHERE TRUE");
+        if !text.is_empty() {
+            query.push(" AND replace(repository, ").value(text).push(", '') <> repository");
+        }
+        query.push(" ORDER BY repository");
+        query.rows(&mut self.session().await?).await?.iter().map(|row| row.get(0)).collect()
+    }
+}
+
+/// What one statement names at the most.
+const ASKED: usize = 500;
+
+impl Store {
+    /// Which of these digests are, as index or as manifest, of an image that was found clean under any
+    /// name, in no order.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub async fn clean_digests(&self, digests: &[Digest]) -> Result<Vec<Digest>, StoreError> {
+        let mut session = self.session().await?;
+        let mut found = Vec::new();
+        for some in digests.chunks(ASKED) {
+            for column in ["root", "manifest"] {
+                let mut query = sql("SELECT DISTINCT ");
+                query.push(column).push(" FROM images WHERE outcome = ").value(Outcome::Clean.word());
+                query.push(" AND ").push(column).push(" IN (");
+                query.list::<Value>(some.iter().map(|digest| digest.to_string().into()));
+                query.push(")");
+                for row in query.rows(&mut session).await? {
+                    found.push(row.digest(0)?);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// When the images of these numbers were judged last, seconds since 1970, by number.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub async fn judged_at(&self, images: &[i64]) -> Result<Vec<(i64, i64)>, StoreError> {
+        let mut session = self.session().await?;
+        let mut found = Vec::new();
+        for some in images.chunks(ASKED) {
+            let mut query = sql("SELECT id, scanned_at FROM images WHERE id IN (");
+            query.list(some.iter().copied());
+            query.push(") ORDER BY id");
+            for row in query.rows(&mut session).await? {
+                found.push((row.get(0)?, row.get(1)?));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The numbers of images whose index or manifest has a digest that begins so, as text.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub async fn images_of_digest(&self, begins: &str) -> Result<Vec<i64>, StoreError> {
+        let length = i64::try_from(begins.len()).unwrap_or(i64::MAX);
+        let rows = sql("SELECT id FROM images WHERE substr(root, 1, CAST($2 AS INTEGER)) = $1 \
+             OR substr(manifest, 1, CAST($2 AS INTEGER)) = $1 ORDER BY id")
+        .bind(begins)
+        .bind(length)
+        .rows(&mut self.session().await?)
+        .await?;
+        rows.iter().map(|row| row.get(0)).collect()
     }
 }
 

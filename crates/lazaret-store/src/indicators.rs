@@ -1,13 +1,14 @@
 //! What ties images to each other: the links of the graph.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use lazaret_model::{Image, ImageReport, Indicator, Location};
+use lazaret_model::{Image, ImageReport, Indicator, Location, Role};
 
 use crate::engine::{Value, Work, indexed, sql};
 use crate::{Store, StoreError};
 
-/// Rows that one statement writes: enough that the way to the engine no longer counts, and with six
+/// Rows that one statement writes: enough that the way to the engine no longer counts, and with seven
 /// values each far from how many values either engine takes (32,766 in SQLite, 65,535 in PostgreSQL).
 const ROWS: usize = 200;
 
@@ -63,6 +64,9 @@ struct Link<'a> {
     location: String,
     layer: i64,
     place: i64,
+    /// See `schema/6.sql`; of two findings of one rule in one place the one that says more comes first, and
+    /// stays.
+    role: Reverse<i64>,
 }
 
 /// Notes what an image may have in common with others, in place of what was noted before. What a
@@ -85,8 +89,10 @@ pub(crate) async fn put(work: &mut Work<'_>, image: i64, of: &ImageReport) -> Re
         // Both engines call the columns of a list of rows `column1`, `column2`, …; what is joined by
         // `CROSS JOIN` SQLite reads in this order.
         let mut insert =
-            sql("INSERT INTO sightings (image, indicator, rule, location, layer, place) SELECT ");
-        insert.value(image).push(", n.id, v.column3, v.column4, v.column5, v.column6 FROM (VALUES ");
+            sql("INSERT INTO sightings (image, indicator, rule, location, layer, place, role) SELECT ");
+        insert
+            .value(image)
+            .push(", n.id, v.column3, v.column4, v.column5, v.column6, v.column7 FROM (VALUES ");
         for (at, link) in some.iter().enumerate() {
             insert.push(if at > 0 { ", (" } else { "(" });
             insert.list::<Value>([
@@ -96,6 +102,7 @@ pub(crate) async fn put(work: &mut Work<'_>, image: i64, of: &ImageReport) -> Re
                 indexed(&link.location).into(),
                 link.layer.into(),
                 link.place.into(),
+                link.role.0.into(),
             ]);
             insert.push(")");
         }
@@ -123,6 +130,7 @@ fn links(of: &ImageReport) -> Vec<Link<'_>> {
                 location: finding.location().to_string(),
                 layer: layer(&of.image, place),
                 place: hash(place),
+                role: Reverse(role(Role::of(finding))),
             });
             named.insert(indicator);
         }
@@ -134,25 +142,27 @@ fn links(of: &ImageReport) -> Vec<Link<'_>> {
             location: sighting.location.to_string(),
             layer: layer(&of.image, &sighting.location),
             place: hash(&sighting.location),
+            role: Reverse(role(sighting.role)),
         });
     }
     links.into_iter().collect()
 }
 
-/// The layer in which a place is, or for a step of the history the layer that it made, or else the
-/// first that was made after it: whoever has that layer from somebody has the step from him too. -1
-/// where there is none.
+/// See `schema/6.sql`.
+fn role(role: Role) -> i64 {
+    match role {
+        Role::Mentioned => -2,
+        Role::Lies => 0,
+        Role::Named => 1,
+        Role::Acts => 2,
+        Role::Suspected => 3,
+        Role::Harms => 4,
+    }
+}
+
+/// The number of the layer that a place comes with, -1 where there is none.
 fn layer(image: &Image, place: &Location) -> i64 {
-    let number = match place {
-        Location::History(step) => image
-            .layers
-            .iter()
-            .filter(|layer| layer.history.is_some_and(|made| made >= *step))
-            .map(|layer| layer.index)
-            .min(),
-        place => place.layer(),
-    };
-    number.and_then(|number| i64::try_from(number).ok()).unwrap_or(-1)
+    image.layer_of(place).and_then(|number| i64::try_from(number).ok()).unwrap_or(-1)
 }
 
 /// A number for the file of a place, 0 outside of files.

@@ -53,10 +53,11 @@ mod sqlite;
 mod store;
 mod tags;
 
+pub use campaigns::CampaignSign;
 pub use decisions::{Answer, Decision, DecisionFilter, UnknownAnswer};
 pub use error::StoreError;
 pub use feeds::{FeedRow, Installed};
-pub use graph::{GraphImage, GraphIndicator, GraphLink};
+pub use graph::{GraphImage, GraphIndicator, GraphLayer, GraphLink};
 pub use holders::Holder;
 pub use hunts::{Hunt, HuntItem, HuntState, ItemState};
 pub use images::{ImageFilter, ImageRow};

@@ -7,6 +7,8 @@ use crate::{Store, StoreError};
 
 /// The word for two repositories, where an indicator's kind stands else.
 const PAIR: &str = "pair";
+/// The word for an account.
+const ACCOUNT: &str = "account";
 
 /// What ties nobody, by a person's decision.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,6 +17,8 @@ pub enum Refuted {
     Indicator(Indicator),
     /// These two repositories, with each other; the lesser name first.
     Pair(String, String),
+    /// That images are of this account: a mirror, or an organisation of many people.
+    Account(String),
 }
 
 impl Refuted {
@@ -28,6 +32,7 @@ impl Refuted {
             Self::Indicator(indicator) => {
                 (indicator.kind.name(), indexed(&indicator.value).into_owned(), String::new())
             }
+            Self::Account(account) => (ACCOUNT, indexed(account).into_owned(), String::new()),
             Self::Pair(a, b) => (PAIR, indexed(a).into_owned(), indexed(b).into_owned()),
         }
     }
@@ -97,6 +102,8 @@ impl Store {
             let (kind, a, b): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
             let what = if kind == PAIR {
                 Refuted::Pair(a, b)
+            } else if kind == ACCOUNT {
+                Refuted::Account(a)
             } else {
                 let Ok(kind) = kind.parse() else { continue };
                 Refuted::Indicator(Indicator::new(kind, a))

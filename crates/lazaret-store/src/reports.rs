@@ -1,5 +1,7 @@
 //! Reports by what was judged and what the judgement depended on.
 
+use std::collections::HashSet;
+
 use lazaret_model::{Digest, FACTS_VERSION, Report};
 
 use crate::engine::{Turn, sql};
@@ -50,6 +52,43 @@ impl Store {
         let stored: Option<Vec<u8>> = row.map(|row| row.get(0)).transpose()?;
         let report: Option<Report> = stored.and_then(|stored| codec::from_named(&stored));
         Ok(report.filter(|report| report.pinned.digest == *root))
+    }
+
+    /// The same with the platforms that only earlier reports on it have: whoever asked for one platform
+    /// last did not take back what was found on the others. The verdict is that of the worst of them.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub async fn latest_of_all_platforms(&self, root: &Digest) -> Result<Option<Report>, StoreError> {
+        let rows = sql("SELECT body FROM reports WHERE root = $1 AND form = $2 ORDER BY id DESC")
+            .bind(root.to_string())
+            .bind(form())
+            .rows(&mut self.session().await?)
+            .await?;
+        let mut whole: Option<Report> = None;
+        for row in rows {
+            let stored: Vec<u8> = row.get(0)?;
+            let Some(report) = codec::from_named::<Report>(&stored).filter(|one| one.pinned.digest == *root)
+            else {
+                continue;
+            };
+            let Some(whole) = &mut whole else {
+                whole = Some(report);
+                continue;
+            };
+            let known: HashSet<Digest> =
+                whole.images.iter().map(|image| image.image.manifest.clone()).collect();
+            for image in report.images {
+                if !known.contains(&image.image.manifest) {
+                    if image.verdict.outcome.rank() > whole.verdict.outcome.rank() {
+                        whole.verdict = image.verdict.clone();
+                    }
+                    whole.images.push(image);
+                }
+            }
+        }
+        Ok(whole)
     }
 
     /// Stores a report, and notes its images and their indicators. Storing it again under another

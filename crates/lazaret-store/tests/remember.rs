@@ -17,6 +17,7 @@ on_both_engines! {
     content_that_was_changed_on_the_disk_is_not_known_and_can_be_stored_again,
     the_least_recently_used_contents_make_room_and_are_then_not_known,
     a_report_is_known_under_the_judgement_that_made_it_and_no_other,
+    a_look_at_one_platform_takes_nothing_back_of_the_others,
     what_was_stored_in_another_form_is_not_known,
     a_damaged_value_is_not_known,
     images_are_listed_latest_first_and_by_what_is_asked,
@@ -167,6 +168,24 @@ async fn a_report_is_known_under_the_judgement_that_made_it_and_no_other(ground:
     assert_eq!(store.report(&digest(77), "rules 1").await.unwrap(), None);
 }
 
+async fn a_look_at_one_platform_takes_nothing_back_of_the_others(ground: &Ground) {
+    let store = ground.open().await;
+    // One index: malicious for the one platform, clean for the other, which alone is asked for later.
+    let mut whole = report("r", "1", 1, Outcome::Malicious);
+    let mut narrow = report("r", "1", 1, Outcome::Clean);
+    narrow.images[0].image.manifest = digest(999);
+    whole.images.push(narrow.images[0].clone());
+    store.put_report(&whole, "all").await.unwrap();
+    store.put_report(&narrow, "amd64").await.unwrap();
+    let root = &whole.pinned.digest;
+    assert_eq!(store.latest_report(root).await.unwrap().unwrap().images.len(), 1);
+    let told = store.latest_of_all_platforms(root).await.unwrap().unwrap();
+    let manifests: Vec<_> = told.images.iter().map(|image| image.image.manifest.clone()).collect();
+    assert_eq!(manifests, [digest(999), digest(301)]);
+    assert_eq!(told.verdict.outcome, Outcome::Malicious);
+    assert_eq!(store.latest_of_all_platforms(&digest(77)).await.unwrap(), None);
+}
+
 async fn what_was_stored_in_another_form_is_not_known(ground: &Ground) {
     let store = ground.open().await;
     let report = report("r", "1", 1, Outcome::Clean);
@@ -258,7 +277,11 @@ async fn an_indicator_leads_to_every_image_that_holds_it(ground: &Ground) {
 }
 
 fn sighting(kind: IndicatorKind, value: &str, location: Location) -> lazaret_model::Sighting {
-    lazaret_model::Sighting { indicator: Indicator::new(kind, value), location }
+    lazaret_model::Sighting {
+        indicator: Indicator::new(kind, value),
+        location,
+        role: lazaret_model::Role::Lies,
+    }
 }
 
 async fn sightings_are_noted_with_layer_and_file_whether_a_finding_names_them_or_not(ground: &Ground) {

@@ -98,6 +98,7 @@ async fn noting_a_thousand_sightings_of_an_image_is_quick() {
                 lazaret_model::Sighting {
                     indicator: Indicator::new(IndicatorKind::ScriptHash, format!("sha256:{hash}")),
                     location: Location::file(1, format!("opt/product/{n}").as_str().into()),
+                    role: lazaret_model::Role::Lies,
                 }
             })
             .collect();

@@ -1,6 +1,7 @@
 //! One line of a feed: what is denied or allowed, and on whose word.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use lazaret_model::{Algorithm, Digest, Indicator, IndicatorKind, visible};
 use time::OffsetDateTime;
@@ -136,27 +137,57 @@ fn normal(kind: IndicatorKind, value: &str) -> Result<String, SubjectError> {
         IndicatorKind::ScriptHash | IndicatorKind::ElfHash | IndicatorKind::Layer => {
             Ok(sha256(value)?.to_string())
         }
-        IndicatorKind::Host => {
-            let host = value.trim_end_matches('.').to_ascii_lowercase();
-            if host.is_empty() || host.contains(['/', ' ', '@']) {
-                return Err(SubjectError::Value(
-                    "a host is a name or an address, without scheme, path or user",
-                ));
-            }
-            let bare = host.trim_start_matches('[').trim_end_matches(']');
-            let here =
-                bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback() || ip.is_unspecified());
-            if here || host == "localhost" {
-                return Err(SubjectError::Common { value: host, what: "every machine's own address" });
-            }
-            Ok(host)
-        }
+        IndicatorKind::Host => host(value),
+        IndicatorKind::Url | IndicatorKind::Pool => address(kind, value),
+        IndicatorKind::SshKey => match value.split_ascii_whitespace().collect::<Vec<_>>().as_slice() {
+            // What follows is a comment, which says nothing of the key.
+            [kind, key, ..] => Ok(format!("{kind} {key}")),
+            _ => Err(SubjectError::Value("an SSH key is its type and its base64: ssh-ed25519 AAAA…")),
+        },
         IndicatorKind::Wallet => match value.split_once(':') {
-            Some((currency, address)) if !currency.is_empty() && !address.is_empty() => Ok(value.to_owned()),
+            Some((currency, address)) if !currency.is_empty() && !address.is_empty() => {
+                Ok(format!("{}:{address}", currency.to_ascii_lowercase()))
+            }
             _ => Err(SubjectError::Value("a wallet begins with its currency: xmr:4…")),
         },
         _ => Ok(value.to_owned()),
     }
+}
+
+/// The host of one machine. What names several, or a service of one, equals nothing that is seen, and
+/// would deny nobody without a word.
+fn host(value: &str) -> Result<String, SubjectError> {
+    let host = value.trim_end_matches('.').to_ascii_lowercase();
+    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(&host);
+    if let Ok(address) = bare.parse::<IpAddr>() {
+        let address = address.to_canonical();
+        if address.is_loopback() || address.is_unspecified() {
+            return Err(SubjectError::Common { value: host, what: "every machine's own address" });
+        }
+        return Ok(address.to_string());
+    }
+    if host == "localhost" {
+        return Err(SubjectError::Common { value: host, what: "every machine's own address" });
+    }
+    let unfit = |c: char| !c.is_ascii_graphic() || "/@:*?[]#,".contains(c);
+    if host.is_empty() || host.contains(unfit) {
+        return Err(SubjectError::Value(
+            "a host is one name (in ASCII: xn--…) or address, without scheme, user, port, path or `*`",
+        ));
+    }
+    Ok(host)
+}
+
+/// `scheme://host:port/path`, or of a pool `host:port` too: a host is the same in any letters.
+fn address(kind: IndicatorKind, value: &str) -> Result<String, SubjectError> {
+    let begin = match value.find("://") {
+        Some(0) | None if kind == IndicatorKind::Url => {
+            return Err(SubjectError::Value("a URL begins with its scheme: http://…"));
+        }
+        scheme => scheme.map_or(0, |at| at + 3),
+    };
+    let end = value[begin..].find(['/', '?', '#']).map_or(value.len(), |at| begin + at);
+    Ok(format!("{}{}", value[..end].to_ascii_lowercase(), &value[end..]))
 }
 
 /// One line of a feed.
@@ -197,7 +228,17 @@ mod tests {
             ("layer", hex.clone(), format!("sha256:{hex}")),
             ("image", format!("sha256:{hex}"), format!("sha256:{hex}")),
             ("host", "Pool.Example.INVALID.".to_owned(), "pool.example.invalid".to_owned()),
+            ("host", "[2001:DB8:0:0::7]".to_owned(), "2001:db8::7".to_owned()),
+            ("host", "::ffff:192.0.2.7".to_owned(), "192.0.2.7".to_owned()),
+            (
+                "url",
+                "HTTP://C2.Example.INVALID:81/A?B".to_owned(),
+                "http://c2.example.invalid:81/A?B".to_owned(),
+            ),
+            ("pool", "Pool.Example.INVALID:3333".to_owned(), "pool.example.invalid:3333".to_owned()),
+            ("ssh-key", "ssh-ed25519  AAAAC3Nz me@there".to_owned(), "ssh-ed25519 AAAAC3Nz".to_owned()),
             ("wallet", " xmr:4abc ".to_owned(), "xmr:4abc".to_owned()),
+            ("wallet", "XMR:4Abc".to_owned(), "xmr:4Abc".to_owned()),
         ] {
             let subject = Subject::parse(kind, &spelt).unwrap();
             assert_eq!((subject.kind(), subject.value()), (kind, normal.clone()), "{kind} {spelt}");
@@ -215,8 +256,15 @@ mod tests {
             ("host", "localhost", "own address"),
             ("host", "127.0.0.53", "own address"),
             ("host", "[::1]", "own address"),
+            ("host", "::ffff:127.0.0.1", "own address"),
             ("host", "http://x.invalid/", "without scheme"),
+            ("host", "x.invalid:4444", "without scheme"),
+            ("host", "*.x.invalid", "without scheme"),
+            ("host", "x.invalid y.invalid", "without scheme"),
+            ("host", "müll.invalid", "in ASCII"),
             ("host", "", "empty"),
+            ("url", "x.invalid/setup.sh", "begins with its scheme"),
+            ("ssh-key", "AAAAC3Nz", "its type and its base64"),
             ("wallet", "4abc", "currency"),
             ("image", "nginx:latest", "not supported"),
             ("file", "sha256:00", "hexadecimal"),

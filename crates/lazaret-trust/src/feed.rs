@@ -13,7 +13,7 @@ pub const MAX_ENTRIES: usize = 1_000_000;
 /// Characters of a name.
 const MAX_NAME: usize = 64;
 /// Bytes of what an issuer says of itself, of a reason, of an author.
-const MAX_TEXT: usize = 1_000;
+pub const MAX_TEXT: usize = 1_000;
 /// Bytes of a campaign's name.
 const MAX_CAMPAIGN: usize = 100;
 /// Versions are stored as signed numbers.

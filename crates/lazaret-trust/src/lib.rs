@@ -26,7 +26,7 @@ mod pins;
 pub use entry::{Action, Entry, Subject};
 pub use envelope::{Envelope, PAYLOAD_TYPE, Signature, pre_authentication};
 pub use error::{FeedError, KeyError, PinError, SubjectError};
-pub use feed::{Feed, MAX_ENTRIES, check_name};
+pub use feed::{Feed, MAX_ENTRIES, MAX_TEXT, check_name};
 pub use instant::{instant, parse_instant};
 pub use key::{KeyId, PublicKey, SigningKey};
 pub use pack::{MAX_PACK_BYTES, Pack, Remembered, admit, open, seal};

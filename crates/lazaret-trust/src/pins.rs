@@ -90,7 +90,12 @@ impl Pins {
             return Err(PinError::Open(place()));
         }
         let mut text = String::new();
-        file.take(MAX_FILE).read_to_string(&mut text).map_err(failed)?;
+        // One byte more shows what is too long: the beginning of it alone would unpin the rest.
+        file.take(MAX_FILE + 1).read_to_string(&mut text).map_err(failed)?;
+        if text.len() as u64 > MAX_FILE {
+            let reason = format!("it has more than {} KiB", MAX_FILE >> 10);
+            return Err(PinError::Form { path: place(), reason });
+        }
         Self::parse(&text).map_err(|reason| PinError::Form { path: place(), reason })
     }
 
@@ -263,6 +268,9 @@ mod tests {
             let said = Pins::read(&path).unwrap_err().to_string();
             assert!(said.contains(reason) && !said.contains('\n'), "{said}");
         }
+        let long = format!("[[pin]]\nfeed = \"a\"\nkey = \"{}\"\n", pin("a").key.to_line());
+        std::fs::write(&path, long + &"#".repeat(1 << 20)).unwrap();
+        assert!(Pins::read(&path).unwrap_err().to_string().contains("more than 1024 KiB"));
         std::fs::write(&path, "").unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
         assert!(Pins::read(&path).unwrap_err().to_string().contains("written by others"));

@@ -142,6 +142,25 @@ fn a_pack_needs_a_key_that_is_pinned_for_its_name() {
 }
 
 #[test]
+fn of_two_who_signed_the_one_who_may_allow_is_named() {
+    let keys = [SigningKey::generate().unwrap(), SigningKey::generate().unwrap()];
+    let payload = feed(1, entries()).encode();
+    let envelopes = keys.each_ref().map(|key| Envelope::sign(PAYLOAD_TYPE, payload.clone(), key).unwrap());
+    let [mut both, other] = envelopes;
+    both.signatures.extend(other.signatures);
+    for allowing in &keys {
+        let mut pins = Pins::default();
+        for key in &keys {
+            let allow = std::ptr::eq(key, allowing);
+            let pin = Pin { feed: "acme".to_owned(), key: key.public(), note: None, allow };
+            pins.pin(pin, Others::Keep).unwrap();
+        }
+        let pack = open(both.encode().as_bytes(), &pins).unwrap();
+        assert_eq!(pack.signer, allowing.public().id());
+    }
+}
+
+#[test]
 fn nothing_is_read_of_what_no_pinned_key_signed() {
     let (ours, theirs) = (SigningKey::generate().unwrap(), SigningKey::generate().unwrap());
     let nonsense = signed(b"{\"name\":", &theirs);

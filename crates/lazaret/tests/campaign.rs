@@ -146,6 +146,22 @@ fn the_line_up_is_told_as_the_case_was_in_every_form() {
             seen.place.run(&["scan", &image, "--no-store", "--only-rules", "--rules", &dir, "-f", "json"]);
         assert!(caught.out.contains(&id.to_lowercase()), "{format} {caught:?}");
     }
+    // Both in one folder too, and what was quoted of scripts stands in the scripts that it was quoted of.
+    let both = seen.place.path("both").display().to_string();
+    for format in ["sigma", "yara"] {
+        assert_eq!(seen.campaign(&[id, "-f", format, "-o", &both]).code, 0);
+    }
+    let checked = seen.place.run(&["rules", "check", &both]);
+    assert!(checked.code == 0 && checked.out.contains(" 0 problems"), "{checked:?}");
+    let lines_of = |image: &str| {
+        let image = format!("oci:{}", seen.place.path("lab/lineup").join(image).display());
+        let own = ["scan", &image, "--no-store", "--only-rules", "--rules", &both, "-f", "json"];
+        seen.place.run(&own).out.contains("script-lines")
+    };
+    let images = fs::read_dir(seen.place.path("lab/lineup")).unwrap();
+    let images = images.map(|image| image.unwrap().file_name().into_string().unwrap());
+    assert!(images.into_iter().any(|image| lines_of(&image)), "no script of its own holds two lines");
+
     let one = seen.place.path("all.yar").display().to_string();
     assert_eq!(seen.campaign(&[id, "-f", "yara", "-o", &one]).code, 0);
     assert!(fs::read_to_string(&one).unwrap().starts_with("rule campaign_lz_"));

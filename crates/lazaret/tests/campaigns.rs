@@ -48,7 +48,7 @@ fn the_line_up_is_one_campaign_and_what_each_image_does_is_told_rightly() {
     let (told, again): (Campaign, Vec<Campaign>) = wait(async {
         let store = Store::open(&url).await.unwrap();
         // Metadata as a hunt would have noted it.
-        let campaigns = campaign::refresh(&store).await.unwrap();
+        let campaigns = campaign::refresh(&store, &[]).await.unwrap();
         assert_eq!(campaigns.len(), 1, "{campaigns:?}");
         for member in &campaigns[0].members {
             let listing = Listing {
@@ -70,7 +70,7 @@ fn the_line_up_is_one_campaign_and_what_each_image_does_is_told_rightly() {
         };
         let why = (lazaret_model::Outcome::Malicious, "it leads elsewhere".to_owned());
         store.put_listing(&lure, Some(&why)).await.unwrap();
-        let again = campaign::refresh(&store).await.unwrap();
+        let again = campaign::refresh(&store, &[]).await.unwrap();
         let told = campaign::load(&store, &campaigns[0].id).await.unwrap().unwrap();
         store.close().await.unwrap();
         (told, again)
@@ -173,4 +173,87 @@ fn two_images_of_the_line_up_are_asked_about_and_a_refuted_link_is_remembered() 
     assert!(list.out.lines().all(|line| line.chars().count() <= 80) && list.out.contains("17"), "{list:?}");
     let unknown = place.run(&["campaigns", "why", "--store", &url, "lineup/mysql2", "nothing/here"]);
     assert!(unknown.code == 2 && unknown.err.contains("no image was judged"), "{unknown:?}");
+}
+
+#[test]
+fn whoever_scans_what_leads_to_a_campaign_is_told_so_and_the_verdict_stays() {
+    let place = Place::new();
+    let url = lineup(&place);
+    let wallet = wait(async {
+        let store = Store::open(&url).await.unwrap();
+        let told = campaign::refresh(&store, &[]).await.unwrap();
+        store.close().await.unwrap();
+        let held = told[0].shared.iter().find(|shared| shared.indicator.kind.name() == "wallet").unwrap();
+        held.indicator.value.strip_prefix("xmr:").unwrap().to_owned()
+    });
+    let with = place.recipe("with", &format!("LAYER COPY notes\nFILE /srv/notes\n    {wallet}\n"));
+    let plain = place.recipe("plain", "LAYER COPY notes\nFILE /srv/notes\n    nothing\n");
+    let scan = |reference: &str, more: &[&str]| {
+        place.json(&[&["scan", "-q", "--store", &url, reference], more].concat())
+    };
+    let (without, _) = place.json(&["scan", "-q", "--no-store", with.to_str().unwrap()]);
+    // The first time its layers are read, the second time its verdict is remembered.
+    for _ in 0..2 {
+        let (said, report) = scan(with.to_str().unwrap(), &[]);
+        assert_eq!(said.code, without.code, "{said:?}");
+        let link = &report["reports"][0]["campaigns"][0];
+        assert_eq!(link["relation"], "lead", "{report:#}");
+        assert!(link["id"].as_str().unwrap().starts_with("LZ-"), "{link}");
+        let reason = link["reason"].as_str().unwrap();
+        assert!(reason.starts_with("holds the wallet of 9 members: xmr:"), "{reason}");
+    }
+    let text = place.run(&["scan", "-q", "--store", &url, with.to_str().unwrap()]).out;
+    let line = text.lines().find(|line| line.starts_with("campaign ")).unwrap_or_else(|| panic!("{text}"));
+    assert!(line.contains("LZ-") && text.lines().all(|line| line.chars().count() <= 80), "{text}");
+
+    let (_, report) = scan(plain.to_str().unwrap(), &[]);
+    assert_eq!(report["reports"][0]["campaigns"], serde_json::Value::Null, "{report:#}");
+    let (_, report) = scan("lab:lineup/mysql2", &[]);
+    assert_eq!(report["reports"][0]["campaigns"][0]["relation"], "member", "{report:#}");
+}
+
+#[test]
+fn a_refutation_of_what_nobody_holds_is_refused_and_short_names_are_understood() {
+    let place = Place::new();
+    let url = lineup(&place);
+    let refute = |what: &[&str]| {
+        place.run(
+            &[&["campaigns", "refute", "--store", &url, "--reason", "x", "--author", "me"], what].concat(),
+        )
+    };
+    let typo = refute(&["pair", "lineup/mysql2", "lineup/tomcta"]);
+    assert!(typo.code == 2 && typo.err.contains("lineup/tomcta"), "{typo:?}");
+    let same = refute(&["pair", "lineup/mysql2", "lineup/mysql2"]);
+    assert!(same.code == 2 && same.err.contains("one repository"), "{same:?}");
+    let nobody = refute(&["account", "docker.io/nobody"]);
+    assert!(nobody.code == 2 && nobody.err.contains("docker.io/nobody"), "{nobody:?}");
+    let done = refute(&["pair", "lineup/mysql2", "lineup/tomcat"]);
+    assert_eq!(done.code, 0, "{done:?}");
+    let why = place.run(&["campaigns", "why", "--store", &url, "lineup/mysql2", "lineup/tomcat"]);
+    assert!(why.out.contains("tied over others"), "{why:?}");
+    let taken = place.run(&[
+        "campaigns",
+        "refute",
+        "--store",
+        &url,
+        "--take-back",
+        "pair",
+        "lineup/tomcat",
+        "lineup/mysql2",
+    ]);
+    assert_eq!(taken.code, 0, "{taken:?}");
+    // What `lazaret campaigns` names as the account is taken.
+    let listing = Listing {
+        repository: "docker.io/mirror/x".to_owned(),
+        account: Some("docker.io/mirror".to_owned()),
+        ..Listing::default()
+    };
+    wait(async {
+        let store = Store::open(&url).await.unwrap();
+        store.put_listing(&listing, None).await.unwrap();
+        store.close().await.unwrap();
+    });
+    assert_eq!(refute(&["account", "docker.io/mirror"]).code, 0);
+    let listed = place.run(&["campaigns", "refuted", "--store", &url]).out;
+    assert!(listed.contains("account docker.io/mirror"), "{listed}");
 }

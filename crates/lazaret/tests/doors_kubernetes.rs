@@ -209,6 +209,41 @@ fn an_api_server_is_told_the_digest_and_whether_a_pod_may_run() {
 }
 
 #[test]
+fn a_list_of_images_that_a_feed_denies_runs_in_no_pod() {
+    const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+    let field = Field::new();
+    let layout = std::fs::read(field.place.path("good/index.json")).unwrap();
+    let mut child = serde_json::from_slice::<Value>(&layout).unwrap()["manifests"][0].clone();
+    child.as_object_mut().unwrap().remove("annotations");
+    let list = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [child]}).to_string();
+    let put = field.registry.put_manifest("team/good", "list", OCI_INDEX, list.as_bytes());
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(put);
+
+    let feed = |arguments: &[&str]| {
+        let said = field.place.run(&[&["feed"], arguments].concat());
+        assert_eq!(said.code, 0, "{said:?}");
+        said.out
+    };
+    let key = feed(&["keygen", "-o", "team.pem"]).lines().next().unwrap().to_owned();
+    feed(&["pin", "acme", &key]);
+    let entries = format!("kind,value,reason\nimage,{},one of seventeen\n", support::sha256(list.as_bytes()));
+    std::fs::write(field.place.path("entries.csv"), entries).unwrap();
+    let export = "export -o acme.json --key team.pem --name acme --version 1 --expires 30d --issuer Acme --from entries.csv";
+    feed(&export.split(' ').collect::<Vec<_>>());
+    let store = format!("sqlite:{}", field.place.path("store.sqlite").display());
+    feed(&["import", "acme.json", "--store", &store]);
+
+    let webhook = Webhook::new(&field, "");
+    let listed = field.registry.name("team/good:list");
+    let answer = webhook.ask("/validate", &review("CREATE", pod(&listed, false), Value::Null));
+    assert_eq!(answer["response"]["allowed"], false, "{answer}");
+    assert!(said(&answer).contains("feed acme version 1 of Acme"), "{answer}");
+    // What it lists is judged by itself.
+    let answer = webhook.ask("/validate", &review("CREATE", pod(&field.image("good"), false), Value::Null));
+    assert_eq!(answer["response"]["allowed"], true, "{answer}");
+}
+
+#[test]
 fn a_webhook_answers_before_the_api_server_stops_waiting_and_shows_its_new_certificate() {
     let field = Field::new();
     let slow = silent();

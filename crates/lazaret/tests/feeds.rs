@@ -488,3 +488,106 @@ fn a_pack_in_a_shared_store_judges_wherever_its_key_is_pinned() {
     assert_eq!((said.code, outcome(&report)), (0, "clean"), "{said:?}");
     assert!(said.err.contains("the feed acme is not used: no key is pinned"), "{said:?}");
 }
+
+#[test]
+fn what_a_feed_allows_ties_nobody_and_why_says_so() {
+    let team = Team::new();
+    let place = Place::new();
+    assert_eq!(place.run(&["feed", "pin", "acme", &team.public, "--allow"]).code, 0);
+    let store = format!("sqlite:{}", place.path("store.sqlite").display());
+    let said = place.run(&["scan", "-q", "--store", &store, "-f", "json", "-o", "report.json", "lab:lineup"]);
+    assert_eq!(said.code, 1, "{said:?}");
+    let ask = |more: &[&str]| -> (Value, String) {
+        let asked = ["campaigns", "why", "--store", &store, "lineup/mysql2", "lineup/tomcat"];
+        let json = place.run(&[&asked[..], &["--json"], more].concat());
+        let answer = serde_json::from_str(&json.out).unwrap_or_else(|error| panic!("{error}: {json:?}"));
+        (answer, place.run(&[&asked[..], more].concat()).out)
+    };
+    let wallet = |answer: &Value| -> Value {
+        let held = answer["held"].as_array().unwrap();
+        held.iter().find(|held| held["kind"] == "wallet").cloned().unwrap()
+    };
+    let (before, _) = ask(&[]);
+    let bits = wallet(&before)["bits"].as_f64().unwrap();
+    assert!(before["together"] == "tied" && bits > 16.0, "{before:#}");
+
+    let value = wallet(&before)["value"].as_str().unwrap().to_owned();
+    let pack = team.export(
+        1,
+        &format!("kind,value,action,reason,author\nwallet,{value},allow,our own test wallet,J. Doe\n"),
+    );
+    let said = place.run(&["feed", "import", pack.to_str().unwrap(), "--store", &store]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let (after, text) = ask(&[]);
+    assert_eq!(wallet(&after)["bits"], 0.0, "{after:#}");
+    let why = wallet(&after)["why"].as_str().unwrap().to_owned();
+    assert_eq!(
+        why,
+        "a wallet; allowed by the feed acme version 1 of Acme threat research: our own test wallet (J. Doe)"
+    );
+    assert!(text.contains("a wallet; allowed by the feed acme version 1"), "{text}");
+    let list: Value =
+        serde_json::from_str(&place.run(&["campaigns", "--store", &store, "--json"]).out).unwrap();
+    let refuted: Vec<&str> = list["campaigns"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|campaign| campaign["refuted"].as_array().unwrap())
+        .map(|refuted| refuted.as_str().unwrap())
+        .collect();
+    assert!(
+        !refuted.is_empty()
+            && refuted.iter().all(|one| one.contains("ties nobody: allowed by the feed acme")),
+        "{list:#}"
+    );
+
+    // Without feeds, and by a key that may only deny, it ties as before.
+    assert_eq!(wallet(&ask(&["--no-feeds"]).0)["bits"].as_f64(), Some(bits));
+    assert_eq!(place.run(&["feed", "pin", "acme", &team.public]).code, 0);
+    assert_eq!(wallet(&ask(&[]).0)["bits"].as_f64(), Some(bits));
+    // A pack that is named and does not count is an error.
+    assert_eq!(place.run(&["feed", "unpin", "acme"]).code, 0);
+    let said = place.run(&["campaigns", "--store", &store, "--feed", pack.to_str().unwrap()]);
+    assert!(said.code == 2 && said.err.contains("no key is pinned"), "{said:?}");
+}
+
+#[test]
+fn a_list_of_what_a_feed_denies_ties_those_who_carry_it_to_nobody() {
+    let team = Team::new();
+    let other = pinned(&team);
+    let address = |number: usize| lazaret_lab::wallet("xmr", &format!("rival {number}")).unwrap();
+    let wallets: Vec<String> = (0..12).map(address).collect();
+    let rows: Vec<String> = wallets.iter().map(|address| format!("wallet,xmr:{address}")).collect();
+    let pack = team.export(1, &format!("kind,value\n{}\n", rows.join("\n")));
+    assert_eq!(import(&other, &pack).code, 0);
+    let listing = HONEST.replace(
+        "see http://updates.example.invalid/news",
+        &wallets.iter().map(|address| format!("block {address}")).collect::<Vec<_>>().join("\n    "),
+    );
+    for name in ["watchful", "wary"] {
+        // Nothing in common but the list.
+        let own = listing.replace("updates", name).replace("echo ready", &format!("echo {name}"));
+        let layout = other.recipe(name, &own.replace("/opt/readme", &format!("/opt/{name}")));
+        let (said, report) = scan(&other, &layout, &[]);
+        assert_eq!(outcome(&report), "suspicious", "{said:?}");
+    }
+    let said = other.run(&["campaigns", "why", "watchful", "wary", "--json"]);
+    let answer: Value = serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {said:?}"));
+    let held = answer["held"].as_array().unwrap_or_else(|| panic!("{said:?}"));
+    assert!(held.iter().filter(|held| held["kind"] == "wallet").count() == 12, "{answer:#}");
+    assert_eq!(answer["together"], "not-enough", "{answer:#}");
+}
+
+#[test]
+fn what_was_taken_is_told_whatever_becomes_of_the_packs_after_it() {
+    let team = Team::new();
+    let other = pinned(&team);
+    let pack = team.export(1, "kind,value\nhost,updates.example.invalid\n");
+    let said = other.run(&["feed", "import", pack.to_str().unwrap(), "missing.json"]);
+    assert_eq!(said.code, 2, "{said:?}");
+    assert!(said.out.contains("it is in use") && said.err.contains("missing.json"), "{said:?}");
+    // A folder of the feed's name is in nobody's way.
+    fs::create_dir(other.path("acme")).unwrap();
+    let shown = other.run(&["feed", "show", "acme"]);
+    assert!(shown.code == 0 && shown.out.contains("updates.example.invalid"), "{shown:?}");
+}

@@ -5,14 +5,19 @@
 mod served;
 mod support;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
+use serde_json::{Value, json};
 use served::field::Process;
 use served::field::images::Workshop;
 use served::field::registry::{Access, Registry};
 use support::{PROGRAM, Place, Said};
 
 const CLEAN: &str = "FILE /etc/os-release\n    ID=debian\nLAYER COPY app /app # buildkit\nELF /app 0755\n    x\nENTRYPOINT [\"/app\"]\n";
+
+const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 /// A gate before a real registry, and a team that issues feeds.
 struct Field {
@@ -152,10 +157,70 @@ fn an_image_that_a_feed_denies_is_refused_from_its_import_on_and_no_other() {
 }
 
 #[test]
+fn a_list_of_images_that_a_feed_denies_is_refused_and_what_it_lists_is_judged_by_itself() {
+    let field = Field::start(&[]);
+    let layout = field.place.path("one");
+    let child: Value = serde_json::from_slice(&std::fs::read(layout.join("index.json")).unwrap()).unwrap();
+    let mut child = child["manifests"][0].clone();
+    child["platform"] = json!({"os": "linux", "architecture": "amd64"});
+    child.as_object_mut().unwrap().remove("annotations");
+    let list = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [child]}).to_string();
+    let put = field.registry.put_manifest("team/one", "list", OCI_INDEX, list.as_bytes());
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(put);
+    field.pull("team/one:list").unwrap();
+
+    let pack = field.export(1, &support::sha256(list.as_bytes()));
+    field.noticed(|| assert_eq!(field.feed(&["import", &pack]).code, 0));
+    let refused = field.pull("team/one:list").unwrap_err();
+    for word in ["lazaret refuses team/one: malicious", "feed acme version 1 of Acme threat research"] {
+        assert!(refused.contains(word), "{word}: {refused}");
+    }
+    field.pull("team/one:1").unwrap();
+    served::until("the gate to tell what it let in", || {
+        field.log().contains("came in and is refused from now on").then_some(())
+    });
+}
+
+#[test]
+fn a_feed_that_stops_counting_is_told_by_a_gate_that_runs() {
+    let field = Field::start(&[]);
+    let pack = field.export(1, &served::manifest_digest(&field.place.path("one")));
+    field.noticed(|| assert_eq!(field.feed(&["import", &pack]).code, 0));
+    assert!(field.pull("team/one:1").is_err());
+    assert!(!field.log().contains("is not used"), "{}", field.log());
+    field.noticed(|| assert_eq!(field.place.run(&["feed", "unpin", "acme"]).code, 0));
+    served::until("the gate to tell which feed does not count", || {
+        field.log().contains("the feed acme is not used: no key is pinned").then_some(())
+    });
+    field.pull("team/one:1").unwrap();
+}
+
+#[test]
+fn a_gate_that_could_not_read_its_feeds_reads_them_once_it_can() {
+    let field = Field::start(&[]);
+    let pack = field.export(1, &served::manifest_digest(&field.place.path("one")));
+    let (pins, copy) = (field.place.path(".config/lazaret/feeds.toml"), field.place.path("feeds.toml"));
+    std::fs::copy(&pins, &copy).unwrap();
+    let open = |mode: u32| std::fs::set_permissions(&pins, Permissions::from_mode(mode)).unwrap();
+    open(0o666);
+    assert_eq!(field.feed(&["import", &pack, "--feed-keys", copy.to_str().unwrap()]).code, 0);
+    served::until("the gate to tell that it cannot", || {
+        field.log().contains("the rules before still hold").then_some(())
+    });
+    field.pull("team/one:1").unwrap();
+    // Nothing of what lies there changes but who may write it.
+    field.noticed(|| open(0o644));
+    assert!(field.pull("team/one:1").is_err());
+}
+
+#[test]
 fn a_gate_that_is_told_to_use_no_feeds_uses_none() {
     let field = Field::start(&["--no-feeds"]);
     let pack = field.export(1, &served::manifest_digest(&field.place.path("one")));
     assert_eq!(field.feed(&["import", &pack]).code, 0);
+    // What judges is read anew after the import, and the feed is not among it.
+    let rule = std::fs::read_to_string(field.place.path("rules/marker.yar")).unwrap();
+    field.noticed(|| std::fs::write(field.place.path("rules/marker.yar"), rule + "\n// more\n").unwrap());
     field.pull("team/one:1").unwrap();
 }
 

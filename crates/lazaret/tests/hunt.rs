@@ -1,6 +1,8 @@
 //! `lazaret hunt`: over real registries, over those that lie, throttle or die, over folders and files.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+#[path = "hunt/broken.rs"]
+mod broken;
 #[path = "hunt/library.rs"]
 mod library;
 #[path = "support/postgres.rs"]
@@ -276,6 +278,121 @@ async fn a_registry_that_throttles_is_waited_for_and_one_that_lies_is_told() {
     assert!(!format!("{}{}", said.out, said.err).contains('\u{1b}'), "{said:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_left_out_of_a_list_is_told_until_it_is_listed_anew() {
+    let place = Place::new();
+    let mut library = Library::default();
+    library.add("team/app", "1", &image(&place.path("image"), 1, false).0);
+    let state = Arc::new(AtomicUsize::new(0));
+    let (now, shelf) = (state.clone(), library.clone());
+    let fake = Fake::start(move |request, _| match now.load(Ordering::SeqCst) {
+        0 if request.path.contains("/manifests/") => Reply::new(503, "down"),
+        0 | 1 if request.path.contains("_catalog") => {
+            let names = json!({"repositories": ["team/app", "not a name"]}).to_string();
+            Reply::new(200, names).header("Link", "</v2/_catalog?n=100>; rel=\"next\"")
+        }
+        _ => shelf.answer(request),
+    })
+    .await;
+    let target = format!("registry:{}", fake.host);
+    let run = || tokio::task::block_in_place(|| hunt(&place, &[&target, "--patience", "1"]));
+    let (said, summary) = run();
+    assert_eq!((said.code, &summary["end"]), (2, &json!("paused")), "{said:?}");
+    assert_eq!(numbers(&summary, ["total", "clean", "notLookedAt"]), [1, 0, 1], "{summary}");
+
+    state.store(1, Ordering::SeqCst);
+    let lists = fake.count("_catalog");
+    let (said, summary) = run();
+    assert_eq!((fake.count("_catalog"), &summary["end"]), (lists, &json!("done")), "{summary}");
+    assert_eq!(numbers(&summary, ["clean", "skippedNames", "notLookedAt"]), [1, 1, 0], "{summary}");
+    assert!(summary["troubles"][0].as_str().unwrap().contains("circle"), "{summary}");
+    assert_eq!(said.code, 2, "the list was not whole, whoever read it: {said:?}");
+
+    state.store(2, Ordering::SeqCst);
+    let (said, summary) = run();
+    assert_eq!((said.code, &summary["troubles"]), (0, &json!([])), "{said:?} {summary}");
+    assert_eq!(numbers(&summary, ["total", "skippedNames"]), [1, 0], "{summary}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_one_registry_is_silent_the_others_are_listed_and_judged() {
+    let place = Place::new();
+    let mut library = Library::default();
+    library.add("team/app", "1", &image(&place.path("image"), 1, false).0);
+    let silent = Fake::start(|_, _| Reply::new(429, "").header("Retry-After", "31536000")).await;
+    let fake = Fake::start(move |request, _| library.answer(request)).await;
+    let targets = [format!("registry:{}", silent.host), format!("{}/team/app", fake.host)];
+    let (said, summary) =
+        tokio::task::block_in_place(|| hunt(&place, &[&targets[0], &targets[1], "--patience", "2"]));
+    assert_eq!((said.code, &summary["end"]), (2, &json!("paused")), "{said:?}");
+    assert_eq!(numbers(&summary, ["total", "clean"]), [1, 1], "{summary}");
+    let why = summary["why"].as_str().unwrap();
+    assert!(why.contains(&silent.host) && why.contains("31536000 seconds"), "{summary}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_any_length_is_noted_as_it_is_read() {
+    let place = Place::new();
+    let names: Vec<String> = (0..120).map(|n| format!("team/r{n:03}")).collect();
+    let dead = Arc::new(AtomicBool::new(true));
+    let (dies, fell) = (dead.clone(), AtomicBool::new(false));
+    let fake = Fake::start(move |request, _| {
+        if let Some(rest) = request.path.strip_prefix("/v2/_catalog?") {
+            let after = rest.split("last=").nth(1).unwrap_or_default().replace("%2F", "/");
+            let left: Vec<&String> = names.iter().filter(|name| **name > after).collect();
+            return Reply::new(200, json!({"repositories": left}).to_string());
+        }
+        let down = request.path.contains("r100/") || fell.load(Ordering::SeqCst);
+        match down && dies.load(Ordering::SeqCst) {
+            true => {
+                fell.store(true, Ordering::SeqCst);
+                Reply::new(503, "")
+            }
+            false => Reply::new(200, r#"{"tags":[]}"#),
+        }
+    })
+    .await;
+    let target = format!("registry:{}", fake.host);
+    let run = || {
+        tokio::task::block_in_place(|| {
+            hunt(&place, &[&target, "--patience", "1", "--rate", "0", "--page", "5"])
+        })
+    };
+    let (said, summary) = run();
+    assert_eq!((said.code, &summary["end"]), (2, &json!("paused")), "{said:?}");
+    dead.store(false, Ordering::SeqCst);
+    let (said, summary) = run();
+    assert_eq!((said.code, &summary["end"]), (0, &json!("done")), "{said:?} {summary}");
+    assert_eq!(fake.count("last=team%2Fr099"), 1, "it goes on inside the page");
+    for n in 0..120 {
+        let most = if n >= 99 { 12 } else { 1 };
+        assert!((1..=most).contains(&fake.count(&format!("r{n:03}/tags"))), "r{n:03}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_whose_tags_are_not_shown_is_not_taken_for_empty() {
+    let place = Place::new();
+    let fake = Fake::start(|request, _| match request.path.contains("_catalog") {
+        true => Reply::new(200, r#"{"repositories":["team/book"]}"#),
+        false if request.path == "/v2/" => Reply::new(200, "{}"),
+        false => Reply::new(403, r#"{"errors":[{"code":"DENIED","message":"go away"}]}"#),
+    })
+    .await;
+    let own = json!([{"repository": format!("{}/team/book", fake.host), "name": null, "account": "team",
+        "description": "cheat aimbot, no survey https://a.example/x", "run": null, "created": null, "updated": null,
+        "pulls": 7, "stars": 3, "tags": [{"name": "1", "digest": null, "updated": null}], "source": "us"}]);
+    fs::write(place.path("own.json"), own.to_string()).unwrap();
+    let (file, target) = (place.path("own.json").display().to_string(), format!("registry:{}", fake.host));
+    let (said, summary) = tokio::task::block_in_place(|| hunt(&place, &[&target, "--metadata", &file]));
+    assert_eq!((said.code, number(&summary, "malicious")), (2, 0), "{said:?} {summary}");
+    assert!(summary["troubles"][0].as_str().unwrap().contains("go away"), "{summary}");
+    let store = Store::open(&store(&place)).await.unwrap();
+    assert!(store.lures().await.unwrap().is_empty());
+    let known = store.listing(&format!("{}/team/book", fake.host)).await.unwrap().unwrap().listing;
+    assert_eq!((known.tags.len(), known.pulls), (1, Some(7)), "what was known of it stands");
+}
+
 #[test]
 fn a_file_says_what_sites_say_and_a_page_without_an_image_is_judged_by_what_it_says() {
     let place = Place::new();
@@ -331,12 +448,18 @@ fn a_file_says_what_sites_say_and_a_page_without_an_image_is_judged_by_what_it_s
     });
 
     // Our own listings are read as well.
+    let said = format!("cheat aimbot, no survey https://a.example/x {}", "é".repeat(50_000));
     let own = json!([{"repository": "registry.example/a/empty", "name": null, "account": "registry.example/a",
-        "description": "cheat aimbot, no survey https://a.example/x", "run": null, "created": null, "updated": null,
+        "description": said, "run": null, "created": null, "updated": null,
         "pulls": null, "stars": 3, "tags": [], "source": "us"}]);
     fs::write(place.path("own.json"), own.to_string()).unwrap();
     let (said, summary) = hunt(&place, &["--metadata", place.path("own.json").to_str().unwrap()]);
     assert_eq!((said.code, number(&summary, "malicious")), (1, 1), "{said:?}");
+    runtime.block_on(async {
+        let store = Store::open(&store(&place)).await.unwrap();
+        let kept = store.listing("registry.example/a/empty").await.unwrap().unwrap().listing.description;
+        assert!((60_000..=65_536).contains(&kept.len()), "{}", kept.len());
+    });
 }
 
 #[test]
@@ -353,6 +476,15 @@ fn folders_and_lists_are_hunted_and_what_is_gone_is_forgotten() {
     let (said, summary) = hunt(&place, &[&format!("folder:{folder}")]);
     assert_eq!(said.code, 0, "{said:?}");
     assert_eq!(numbers(&summary, ["total", "judgedNow"]), [2, 0], "{summary}");
+
+    image(&place.path("odd/\u{202e}gpj\u{9b}31m"), 5, false);
+    let odd = place.path("odd").display().to_string();
+    for form in ["json", "table"] {
+        let said = hunt_in(&place, &store(&place), &[&odd, "-f", form, "--fail-on", "never"]);
+        assert_eq!(said.code, 0, "{said:?}");
+        let acts = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
+        assert!(!format!("{}{}", said.out, said.err).contains(acts), "{form}: {said:?}");
+    }
 
     let list = format!("# ours\noci:{folder}/deep/er0\noci:{folder}/absent\n");
     fs::write(place.path("list"), list).unwrap();

@@ -8,6 +8,9 @@ mod library;
 mod served;
 mod support;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use lazaret_model::Listing;
 use lazaret_store::Store;
 use serde_json::{Value, json};
@@ -236,4 +239,139 @@ async fn a_site_that_leads_elsewhere_or_round_in_a_circle_is_told() {
     assert_eq!(elsewhere.seen().len(), 0);
     let other = hunt(&place, "account:registry.example/x", &[], &[]).await;
     assert!(other.said.code == 2 && other.said.err.contains("cannot be listed"), "{:?}", other.said);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_odd_repository_hides_neither_the_others_nor_itself() {
+    let place = Place::new();
+    let (registry, good, _) = registry(&place, "somebody117").await;
+    let dead = Arc::new(AtomicBool::new(true));
+    let (dies, fell) = (dead.clone(), AtomicBool::new(false));
+    let site = Fake::start(move |request, _| {
+        let (path, _) = path(request);
+        // From the last of them on it answers nothing any more.
+        if dies.load(Ordering::SeqCst) && (path.ends_with("/zombie/tags") || fell.load(Ordering::SeqCst)) {
+            fell.store(true, Ordering::SeqCst);
+            return Reply::new(503, "");
+        }
+        let crack = "crack keygen https://short.invalid/2tkXq3";
+        match path.strip_prefix("/v2/namespaces/somebody117/repositories") {
+            Some("") => ok(&json!({"next": null, "results": [
+                {"name": "hidden", "description": crack}, {"name": "mysql"}, {"name": "odd", "description": crack},
+                {"name": "zombie", "description": crack}]})),
+            Some("/mysql/tags") => ok(&json!({"next": null, "results": [{"name": "latest", "digest": good}]})),
+            Some("/hidden/tags") => Reply::new(403, "{}"),
+            Some("/odd/tags") => ok(&json!({"next": null, "results": "\u{9b}31m"})),
+            Some("/zombie/tags") => ok(&json!({"next": null, "results": []})),
+            _ => Reply::new(404, "{}"),
+        }
+    })
+    .await;
+    let (hub, mirror) = (format!("http://{}", site.host), format!("docker.io=http://{}", registry.host));
+    let more = ["--hub-url", &hub, "--mirror", &mirror, "--patience", "1"];
+    let hunted = hunt(&place, "account:somebody117", &more, &[]).await;
+    let summary = &hunted.summary;
+    // The site fell silent at the last of them; what it had told until then was judged.
+    assert_eq!((hunted.said.code, &summary["end"]), (2, &json!("paused")), "{:?}", hunted.said);
+    assert_eq!([&summary["total"], &summary["clean"], &summary["malicious"]], [1, 1, 0], "{summary}");
+    let troubles = summary["troubles"].to_string();
+    assert!(troubles.contains("somebody117/hidden: ") && troubles.contains("answered 403"), "{summary}");
+    assert!(troubles.contains("somebody117/odd: ") && troubles.contains("not known"), "{summary}");
+    assert!(hunted.lures.is_empty(), "{:?}", hunted.lures);
+
+    dead.store(false, Ordering::SeqCst);
+    let before = site.count("/mysql/tags");
+    let hunted = hunt(&place, "account:somebody117", &more, &[]).await;
+    assert_eq!(site.count("/mysql/tags"), before, "it goes on after the last that was noted");
+    let summary = &hunted.summary;
+    assert_eq!((hunted.said.code, &summary["end"]), (2, &json!("done")), "{:?}", hunted.said);
+    assert_eq!([&summary["total"], &summary["clean"], &summary["malicious"]], [2, 1, 1], "{summary}");
+    assert_eq!(summary["troubles"].as_array().unwrap().len(), 2, "{summary}");
+    assert_eq!(hunted.lures, ["docker.io/somebody117/zombie"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_odd_row_hides_no_other_and_an_odd_field_not_its_own() {
+    let place = Place::new();
+    let (registry, good, _) = registry(&place, "somebody117").await;
+    let site = Fake::start(move |request, _| match path(request).0.rsplit("repositories").next().unwrap() {
+        "" => ok(&json!({"next": null, "results": [
+            {"name": null}, "a row", 7, {"description": "without a name"}, {"name": "a", "star_count": -1},
+            {"name": "b", "pull_count": "5M", "last_updated": 5}, {"name": "c", "pull_count": 1.5e6},
+            {"name": "mysql", "star_count": 3, "pull_count": 12}]})),
+        "/mysql/tags" => ok(&json!({"next": null, "results": [
+            {"name": 5}, {"name": "latest", "digest": good, "last_updated": []}]})),
+        text if text.ends_with("/tags") => ok(&json!({"next": null, "results": []})),
+        _ => Reply::new(404, "{}"),
+    })
+    .await;
+    let (hub, mirror) = (format!("http://{}", site.host), format!("docker.io=http://{}", registry.host));
+    let hunted = hunt(&place, "account:somebody117", &["--hub-url", &hub, "--mirror", &mirror], &[]).await;
+    let summary = &hunted.summary;
+    assert_eq!((hunted.said.code, &summary["end"]), (2, &json!("done")), "{:?}", hunted.said);
+    assert_eq!([&summary["total"], &summary["clean"]], [1, 1], "{summary}");
+    let troubles = summary["troubles"].to_string();
+    for part in ["`-1` as its star_count", "as its pull_count", "`5` as its last_updated", "a row has a form"]
+    {
+        assert!(troubles.contains(part), "{part}: {troubles}");
+    }
+    assert_eq!(summary["troubles"].as_array().unwrap().len(), 9, "{troubles}");
+    let pulls: Vec<_> = hunted.listings.iter().map(|listing| (listing.pulls, listing.stars)).collect();
+    assert_eq!(pulls, [(None, None), (None, None), (Some(1_500_000), None), (Some(12), Some(3))]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_goes_on_as_another_one_ends_there() {
+    let place = Place::new();
+    for next in [
+        "/v2/namespaces/library/repositories?page=2",
+        "/api/admin/delete?everything=1",
+        "/v2/namespaces/somebody/repositories/../../../../evil?page=2",
+    ] {
+        let site = Fake::start(move |request, _| match path(request).0 {
+            "/v2/namespaces/somebody/repositories" => {
+                ok(&json!({"next": next, "results": [{"name": "own"}]}))
+            }
+            other if other.ends_with("/tags") => ok(&json!({"next": null, "results": []})),
+            other if other.ends_with("/own") => Reply::new(404, "{}"),
+            _ => ok(&json!({"next": null, "results": [{"name": "foreign"}]})),
+        })
+        .await;
+        let hub = format!("http://{}", site.host);
+        let hunted = hunt(&place, "account:somebody", &["--hub-url", &hub, "--fresh"], &[]).await;
+        assert!(
+            hunted.said.code == 2 && hunted.said.err.contains("the next page is at `/"),
+            "{:?}",
+            hunted.said
+        );
+        let listed: Vec<&str> = hunted.listings.iter().map(|listing| listing.repository.as_str()).collect();
+        assert_eq!(listed, ["docker.io/somebody/own"]);
+        assert!(
+            site.seen().iter().all(|r| r.path.starts_with("/v2/namespaces/somebody/")),
+            "{:?}",
+            site.seen()
+        );
+    }
+    // The name that this list had before is one of its own; and a page that is not there is no account.
+    let site = Fake::start(move |request, _| match path(request) {
+        ("/v2/namespaces/somebody/repositories", "page=3") => Reply::new(404, "{}"),
+        ("/v2/namespaces/somebody/repositories", "page=2") => {
+            ok(&json!({"next": "?page=3", "results": [{"name": "two"}]}))
+        }
+        ("/v2/namespaces/somebody/repositories", _) => {
+            ok(&json!({"next": "/v2/repositories/somebody/?page=2", "results": [{"name": "one"}]}))
+        }
+        (other, _) if other.ends_with("/tags") => ok(&json!({"next": null, "results": []})),
+        _ => Reply::new(404, "{}"),
+    })
+    .await;
+    let hub = format!("http://{}", site.host);
+    let hunted = hunt(&place, "account:somebody", &["--hub-url", &hub, "--fresh"], &[]).await;
+    let listed: Vec<&str> = hunted.listings.iter().map(|listing| listing.repository.as_str()).collect();
+    assert_eq!(listed, ["docker.io/somebody/one", "docker.io/somebody/own", "docker.io/somebody/two"]);
+    let err = &hunted.said.err;
+    assert!(
+        hunted.said.code == 2 && err.contains("answered 404") && !err.contains("knows no account"),
+        "{err}"
+    );
 }

@@ -216,6 +216,28 @@ async fn a_worker_that_is_told_to_stop_gives_its_image_back() {
 }
 
 #[test]
+fn a_worker_tells_which_feed_stops_counting_while_it_runs() {
+    let place = Place::new();
+    let store = format!("sqlite:{}", place.path("store.sqlite").display());
+    let feed = |arguments: &[&str]| {
+        let said = place.run(&[&["feed"], arguments].concat());
+        assert_eq!(said.code, 0, "{said:?}");
+        said.out
+    };
+    let key = feed(&["keygen", "-o", "team.pem"]).lines().next().unwrap().to_owned();
+    feed(&["pin", "acme", &key]);
+    std::fs::write(place.path("entries.csv"), "kind,value,reason\nhost,c2.example.invalid,a camp\n").unwrap();
+    let export = "export -o acme.json --key team.pem --name acme --version 1 --expires 30d --issuer Acme --from entries.csv";
+    feed(&export.split(' ').collect::<Vec<_>>());
+    feed(&["import", "acme.json", "--store", &store]);
+    let worker = Worker::start(&place, &store, "worker.log", &[]);
+    until("it waits for work", || worker.log().contains("waits for work").then_some(()));
+    assert!(!worker.log().contains("is not used"), "{}", worker.log());
+    feed(&["unpin", "acme"]);
+    until("it tells", || worker.log().contains("the feed acme is not used: no key is pinned").then_some(()));
+}
+
+#[test]
 fn a_worker_reads_the_rules_again_when_they_change() {
     let place = Place::new();
     let store = format!("sqlite:{}", place.path("store.sqlite").display());

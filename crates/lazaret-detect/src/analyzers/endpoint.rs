@@ -23,7 +23,7 @@ impl Analyzer for Endpoints {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn wants(&self, subject: &Subject<'_>) -> bool {

@@ -93,7 +93,13 @@ fn urls(text: &str, out: &mut Vec<(usize, Indicator)>) {
             continue;
         }
         let rest = &text[slashes + 3..];
-        let Some(endpoint) = authority(rest.as_bytes()).filter(names_a_machine) else { continue };
+        let endpoint = authority(rest.as_bytes()).map(|mut endpoint| {
+            if let Some(address) = numeric(&endpoint.host) {
+                endpoint.host = address.to_string();
+            }
+            endpoint
+        });
+        let Some(endpoint) = endpoint.filter(names_a_machine) else { continue };
         let after = &rest[endpoint.length..];
         let end = after
             .find(|c: char| c.is_whitespace() || c.is_control() || "\"'`<>|;\\^{}()$".contains(c))
@@ -113,6 +119,37 @@ fn urls(text: &str, out: &mut Vec<(usize, Indicator)>) {
 /// Whether a URL leads to another machine.
 fn names_a_machine(endpoint: &Endpoint<'_>) -> bool {
     is_host(&endpoint.host) || endpoint.host.contains(':') && endpoint.host != "::1"
+}
+
+/// The address that a host in numbers is, as programs read it that ask `inet_aton(3)`: one to four numbers, each
+/// decimal, octal (`0…`) or hexadecimal (`0x…`), the last of which fills what is left.
+fn numeric(host: &str) -> Option<Ipv4Addr> {
+    let host = host.trim_end_matches('.');
+    let parts: Vec<&str> = host.split('.').collect();
+    let number = |part: &&str| {
+        let lower = part.to_ascii_lowercase();
+        match lower.strip_prefix("0x") {
+            Some(hex) => u32::from_str_radix(hex, 16).ok(),
+            None if lower.len() > 1 && lower.starts_with('0') => u32::from_str_radix(&lower, 8).ok(),
+            None if lower.bytes().all(|b| b.is_ascii_digit()) => lower.parse().ok(),
+            None => None,
+        }
+    };
+    let numbers: Vec<u32> = parts.iter().map(number).collect::<Option<_>>()?;
+    let (last, first) = numbers.split_last()?;
+    if first.len() > 3 || first.iter().any(|number| *number > 255) {
+        return None;
+    }
+    let left = 32 - 8 * first.len() as u32;
+    if left < 32 && *last >> left != 0 {
+        return None;
+    }
+    // A small number alone is a port or a name on a private network.
+    if first.is_empty() && *last < 1 << 24 {
+        return None;
+    }
+    let high = first.iter().enumerate().fold(0, |all, (at, number)| all | number << (24 - 8 * at));
+    Some(Ipv4Addr::from(high | last))
 }
 
 /// A host without its port: the machine is what ties images together.
@@ -216,7 +253,7 @@ fn reads_as_version(address: Ipv4Addr, previous: &str) -> bool {
 }
 
 /// `main.py:12`, `app.js:3`: a place in a source file.
-fn is_file_name(name: &str) -> bool {
+pub(super) fn is_file_name(name: &str) -> bool {
     let suffix = name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
     matches!(
         suffix.as_str(),
@@ -275,6 +312,20 @@ mod tests {
             ["host 203.0.113.5", "url ftp://203.0.113.5/x"]
         );
         assert_eq!(found("see (https://example.org/x.)"), ["host example.org", "url https://example.org/x"]);
+    }
+
+    #[test]
+    fn an_address_is_one_however_its_number_is_written() {
+        for host in
+            ["203.0.113.43", "3405803819", "0xCB00712B", "0xcb.0.0x71.43", "0313.0.0161.053", "203.0.28971"]
+        {
+            let text = format!("curl http://{host}/x");
+            assert_eq!(found(&text), ["host 203.0.113.43", "url http://203.0.113.43/x"], "{host}");
+        }
+        for text in ["http://8080/x", "http://0x7f000001/x", "http://203.0.113.999/x", "http://99999999999/x"]
+        {
+            assert_eq!(found(text), Vec::<String>::new(), "{text}");
+        }
     }
 
     #[test]

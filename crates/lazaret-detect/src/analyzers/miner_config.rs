@@ -77,7 +77,7 @@ impl Analyzer for MinerConfigs {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn wants(&self, subject: &Subject<'_>) -> bool {
@@ -200,6 +200,8 @@ struct Seen {
     strong: usize,
     /// The first pool and its login.
     pool: Option<(String, String)>,
+    /// Whether a wallet logs in there: nobody but a miner is known by one.
+    paid: bool,
 }
 
 impl Seen {
@@ -243,13 +245,15 @@ impl Seen {
                 self.keys.push(key);
             }
         }
+        let as_user = |key: &&str| members.get(*key).and_then(Value::as_str).is_some_and(holds_wallet);
+        self.paid |= pool.is_some() && ["user", "login", "username"].iter().any(as_user);
         if let (None, Some(pool), Some(login)) = (&self.pool, pool, login) {
             self.pool = Some((pool.to_owned(), login.to_owned()));
         }
     }
 
     fn is_miner(&self) -> bool {
-        self.keys.len() >= 3 && self.strong >= 1
+        self.paid || self.keys.len() >= 3 && self.strong >= 1
     }
 }
 
@@ -315,6 +319,23 @@ mod tests {
         assert!(is_miner(
             r#"{"algorithm":"randomx","pool":"stratum+tcp://203.0.113.4:443","wallet":"w","cpu_threads":4}"#
         ));
+    }
+
+    #[test]
+    fn a_wallet_that_logs_in_needs_no_other_key() {
+        let wallet =
+            bs58::encode([&[0x41u8][..], &(1..21).collect::<Vec<u8>>()].concat()).with_check().into_string();
+        let least = |key: &str, end: &str| {
+            format!(
+                r#"{{"autosave": true, "cpu": true, "pools": [{{"url": "{end}", "{key}": "{wallet}"}}]}}"#
+            )
+        };
+        assert!(is_miner(&least("user", "pool.invalid:3333")));
+        assert!(is_miner(&least("login", "stratum+ssl://203.0.113.4:443")));
+        // A shop that takes payments has a wallet, and a node that it asks.
+        assert!(!is_miner(&least("wallet", "node.invalid:18081")));
+        assert!(!is_miner(&least("user", "https://shop.example.org")));
+        assert!(!is_miner(r#"{"pools": [{"url": "db.invalid:5432", "user": "somebody", "pass": "x"}]}"#));
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub use host::{indicators_in_text, is_dynamic_dns};
 pub(crate) use pool::holds_wallet;
 pub use text::{TextContent, text_content};
 pub(crate) use text::{is_bulk, is_script, is_text};
+pub(crate) use wallet::ethereum_login;
 
 use lazaret_model::{Fact, FactKind, Indicator};
 

@@ -1,6 +1,7 @@
 //! SSH public keys.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::LazyLock;
 
 use aho_corasick::AhoCorasick;
@@ -8,11 +9,14 @@ use aho_corasick::packed::Searcher;
 use data_encoding::{BASE64, BASE64_NOPAD};
 use lazaret_model::{Fact, Indicator, IndicatorKind};
 
+use super::host::is_file_name;
+use super::pool::is_host;
 use super::state;
 use crate::{Analyzer, Subject};
 
-/// States SSH public keys written as `type base64`, as in authorized_keys, in known_hosts after the
-/// host, and in scripts that append one. The blob must be well-formed and name the same type.
+/// States SSH public keys written as `type base64`, as in authorized_keys, and in scripts that append one. The
+/// blob must be well-formed and name the same type. The key of a machine, as known_hosts has it behind the
+/// machine's names, lets nobody in and is none.
 pub(crate) struct SshKeys;
 
 /// The most keys that are stated of one content.
@@ -26,7 +30,7 @@ impl Analyzer for SshKeys {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn wants(&self, subject: &Subject<'_>) -> bool {
@@ -87,10 +91,57 @@ pub(crate) fn find(bytes: &[u8]) -> impl Iterator<Item = (usize, String)> {
         let blob = BASE64_NOPAD.decode(&tail[..length]).ok()?;
         let name = well_formed(&blob)?;
         let before = bytes[..start].trim_ascii_end();
-        before
-            .ends_with(name.as_bytes())
-            .then(|| (before.len() - name.len(), format!("{name} {}", BASE64.encode(&blob))))
+        let named = before.ends_with(name.as_bytes())
+            && !is_of_host(&before[..before.len() - name.len()], &bytes[start + length..]);
+        named.then(|| (before.len() - name.len(), format!("{name} {}", BASE64.encode(&blob))))
     })
+}
+
+/// How far a line is read around a key.
+const AROUND: usize = 1000;
+
+/// Whether a key is one of a machine, by what stands before its type (`sshd(8)`, "SSH_KNOWN_HOSTS FILE
+/// FORMAT"): names of hosts, hashed or not, with or without a marker; or by the file that its line writes.
+///
+/// In authorized_keys only options may stand there, and none of them is the name of a host.
+fn is_of_host(before: &[u8], after: &[u8]) -> bool {
+    let before = &before[before.len().saturating_sub(AROUND)..];
+    let begin = memchr::memrchr(b'\n', before).map_or(0, |at| at + 1);
+    let line = String::from_utf8_lossy(&before[begin..]);
+    // A script that prints several lines writes them in one.
+    let line = line.rsplit("\\n").next().unwrap_or_default();
+    let rest = &after[..after.len().min(AROUND)];
+    let rest = String::from_utf8_lossy(&rest[..memchr::memchr(b'\n', rest).unwrap_or(rest.len())]);
+    let names =
+        |file: &str| line.to_ascii_lowercase().contains(file) || rest.to_ascii_lowercase().contains(file);
+    if (names("known_hosts") || names("known-hosts") || names("knownhosts")) && !names("authorized_keys") {
+        return true;
+    }
+    if !line.ends_with([' ', '\t']) {
+        return false;
+    }
+    let mut words = line.split_ascii_whitespace().rev();
+    let Some(hosts) = words.next().map(|word| word.trim_start_matches(['"', '\'', '(', '$'])) else {
+        return false;
+    };
+    let marker = words.next().map(|word| word.trim_start_matches(['"', '\'', '(', '$']));
+    if hosts.starts_with("|1|") || matches!(marker, Some("@cert-authority" | "@revoked")) {
+        return true;
+    }
+    let is_plain = |host: &str| {
+        !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_:*?![]%".contains(&b))
+    };
+    hosts.split(',').all(is_plain) && hosts.split(',').any(is_name_of_host)
+}
+
+/// Whether a word is a host's name of several labels, an address, or `[host]:port`.
+fn is_name_of_host(word: &str) -> bool {
+    let word = word.trim_start_matches('!');
+    if let Some((host, port)) = word.strip_prefix('[').and_then(|rest| rest.split_once("]:")) {
+        return !host.is_empty() && port.parse::<u16>().is_ok();
+    }
+    let name = word.replace(['*', '?'], "x");
+    word.parse::<IpAddr>().is_ok() || is_host(&name) && !is_file_name(&name)
 }
 
 /// The type of a key whose blob has exactly the fields of that type (RFC 4253, 6.6; RFC 5656, 3.1;
@@ -162,10 +213,40 @@ mod tests {
                 format!("{line} someone@example.invalid\n"),
                 format!("command=\"x\",no-pty {line}\n"),
                 format!("echo '{line}' >> /root/.ssh/authorized_keys"),
-                format!("host.invalid,203.0.113.9 {line}"),
+                format!("echo {line} >> /root/.ssh/authorized_keys"),
+                format!("from=\"203.0.113.0/24,*.example.invalid\",no-pty {line}"),
+                format!("restrict,command=\"/opt/a b.sh\" {line}"),
+                format!("environment=\"A=b.c\" {line}"),
+                format!("  - {line}"),
+                format!("key: {line}"),
+                format!("add_key.sh {line}"),
+                format!("echo \"{line}\" | tee -a /root/.ssh/authorized_keys > /root/.ssh/known_hosts"),
             ] {
                 let found: Vec<_> = find(text.as_bytes()).collect();
                 assert_eq!(found, [(text.find(name).unwrap(), line.clone())], "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn keys_of_machines_are_no_login_keys() {
+        for (name, blob) in keys() {
+            let line = format!("{name} {}", BASE64.encode(&blob));
+            for text in [
+                format!("host.invalid,203.0.113.9 {line}"),
+                format!("code.example.invalid {line}\n"),
+                format!("|1|F1E1KeoE/eEWhi10WpGv4OdiO6Y=|3988QV0VE8wmZL7suNrYQLITLCg= {line}"),
+                format!("[git.example.invalid]:2222 {line}"),
+                format!("2001:db8::7 {line}"),
+                format!("*.example.invalid,!bad.example.invalid {line}"),
+                format!("@cert-authority * {line}"),
+                format!("@revoked host {line}"),
+                format!("echo \"code.example.invalid {line}\" >> /root/.ssh/known_hosts"),
+                format!("echo 'gitserver {line}' >> ~/.ssh/known_hosts"),
+                format!("printf 'a.invalid {line}\\nb.invalid {line}\\n' > /etc/ssh/keys"),
+                format!("RUN echo \"SSH_KNOWN_HOSTS=host {line}\""),
+            ] {
+                assert_eq!(find(text.as_bytes()).count(), 0, "{text}");
             }
         }
     }

@@ -92,6 +92,32 @@ pub(crate) fn is_wallet(text: &str) -> bool {
     whole
 }
 
+/// The wallet that a login at a pool is, where it is an address of Ethereum's form: `0x…`, `ETH:0x….worker`.
+/// Beside a pool nothing else is meant, so it needs no checksum; it is given the one that it has.
+pub(crate) fn ethereum_login(login: &str) -> Option<String> {
+    let login = match login.split_once(':') {
+        Some((coin, rest))
+            if (2..=8).contains(&coin.len()) && coin.bytes().all(|b| b.is_ascii_alphanumeric()) =>
+        {
+            rest
+        }
+        _ => login,
+    };
+    let digits = login.strip_prefix("0x").or_else(|| login.strip_prefix("0X"))?;
+    let end = digits.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(digits.len());
+    let ends =
+        digits[end..].is_empty() || digits[end..].starts_with(['.', '/', '+', '#', '-', '_', ':', '@']);
+    if end != 40 || !ends || !varied(digits.as_bytes()) {
+        return None;
+    }
+    let lower = digits[..40].to_ascii_lowercase();
+    let hash = Keccak256::digest(&lower);
+    let nibble = |at: usize| if at % 2 == 0 { hash[at / 2] >> 4 } else { hash[at / 2] & 15 };
+    let cased =
+        lower.chars().enumerate().map(|(at, c)| if nibble(at) >= 8 { c.to_ascii_uppercase() } else { c });
+    Some(format!("eth:0x{}", cased.collect::<String>()))
+}
+
 /// Calls `found(offset, wallet)` for every address in `bytes`.
 pub(crate) fn find(bytes: &[u8], mut found: impl FnMut(usize, Wallet)) {
     let mut tries = 0;

@@ -99,9 +99,8 @@ impl Signs {
             _ => reach,
         };
         let active = |kind: IndicatorKind| -> Vec<Seen> {
-            case.indicators()
+            case.indicators(|one| one == kind)
                 .into_iter()
-                .filter(|seen| seen.indicator.kind == kind)
                 .map(|seen| Seen { reach: acts(&seen.location, seen.reach), ..seen })
                 .filter(|seen| seen.reach >= Reach::Reachable)
                 .collect()

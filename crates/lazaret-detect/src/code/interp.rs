@@ -13,7 +13,7 @@ use super::value::{ClassVal, Closure, Scope, Text, Val};
 use crate::shell::{Know, Site, Start, Trouble, World};
 
 /// What all programs of one image may cost together.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Budget {
     /// Expressions and statements, and sixteen bytes of text moved.
     pub(super) steps: Cell<u64>,

@@ -3,8 +3,9 @@
 
 mod outline;
 mod packages;
+mod stock;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use lazaret_model::{
     Behaviour, ContentId, EntryPath, FactKind, FileKind, Inventory, LayerContents, Location, NotableFile,
@@ -12,8 +13,10 @@ use lazaret_model::{
 };
 
 use crate::case::Case;
+use crate::hash::{Map, Set};
 use crate::{Found, View};
 use packages::Packages;
+use stock::Stock;
 
 /// Files listed for one image.
 const FILES: usize = 4_000;
@@ -26,26 +29,26 @@ const PACKAGES: usize = 400;
 
 /// Takes stock of an image. `behaviours` are those that the report will hold.
 pub(crate) fn take(case: &Case<'_>, behaviours: &[Behaviour]) -> Inventory {
-    let packages = Packages::of(case);
-    let sorts = Sorts::of(case);
-    let copied = copies(case, &packages);
+    let packages = Packages::known(case);
+    let stock = Stock::known(case, &packages);
+    let own = stock.as_ref().map_or(0, |stock| stock.layers.len());
+    let copied = match &stock {
+        Some(_) => Copied::default(),
+        None => copies(case.view.files(), &packages),
+    };
+    let copied = stock.as_ref().map_or(&copied, |stock| &stock.copied);
     let read = read_as_scripts(behaviours);
     let mut files = Vec::new();
     for found in case.view.files().filter(Found::is_file) {
         let script = || read.contains(&found.entry.path).then_some(NotedKind::Script);
-        let Some(kind) = sorts.kind(&found).or_else(script) else { continue };
-        let content = found.data.content.map(|id| data_encoding::HEXLOWER.encode(&id.0[..16]));
-        files.push(NotedFile {
-            path: found.entry.path.clone(),
-            kind,
-            layer: found.layer,
-            size: found.data.size,
-            mode: found.data.mode,
-            content: content.unwrap_or_default(),
-            package: packages
-                .owner(&found.entry.path)
-                .or_else(|| found.data.content.and_then(|id| copied.get(&id).copied())),
-        });
+        let noted = match &stock {
+            Some(stock) if found.layer < own => match stock.noted(&found) {
+                Some(noted) => Some(noted.clone()),
+                None => script().map(|kind| noted(&found, kind, &packages, copied)),
+            },
+            _ => kind(case, &found).or_else(script).map(|kind| noted(&found, kind, &packages, copied)),
+        };
+        files.extend(noted);
     }
     let left_out = files.len().saturating_sub(FILES) as u64;
     if left_out > 0 {
@@ -55,19 +58,37 @@ pub(crate) fn take(case: &Case<'_>, behaviours: &[Behaviour]) -> Inventory {
         files.truncate(FILES);
         files.sort_by(|a, b| a.path.cmp(&b.path));
     }
+    let mut layers = stock.as_ref().map_or_else(Vec::new, |stock| stock.layers.clone());
+    layers.extend((own..case.view.layers().len()).map(|number| brought(case, number, &packages)));
     Inventory {
         system: system(case),
-        layers: layers(case, &sorts, &packages),
-        packages: packages.installed,
+        layers,
+        packages: packages.installed.clone(),
         files,
         left_out,
         lines: lines(case, behaviours),
     }
 }
 
+/// A file for the list.
+fn noted(found: &Found<'_>, kind: NotedKind, packages: &Packages, copied: &Copied) -> NotedFile {
+    let content = found.data.content.map(|id| data_encoding::HEXLOWER.encode(&id.0[..16]));
+    NotedFile {
+        path: found.entry.path.clone(),
+        kind,
+        layer: found.layer,
+        size: found.data.size,
+        mode: found.data.mode,
+        content: content.unwrap_or_default(),
+        package: packages
+            .owner(&found.entry.path)
+            .or_else(|| found.data.content.and_then(|id| copied.get(&id).copied())),
+    }
+}
+
 /// Files in lines of which behaviours rest: what another script reads is a script too, whatever
 /// its rights.
-fn read_as_scripts(behaviours: &[Behaviour]) -> BTreeSet<&EntryPath> {
+fn read_as_scripts(behaviours: &[Behaviour]) -> Set<&EntryPath> {
     let places = behaviours.iter().flat_map(|behaviour| &behaviour.because);
     places
         .filter_map(|place| match place {
@@ -77,11 +98,18 @@ fn read_as_scripts(behaviours: &[Behaviour]) -> BTreeSet<&EntryPath> {
         .collect()
 }
 
+/// The package that brought a content.
+type Copied = Map<ContentId, u32>;
+
 /// Contents that packages brought: what a package's script copies to its place (`/etc/profile` from
 /// `/usr/share/base-files/profile`) is the package's as well.
-fn copies(case: &Case<'_>, packages: &Packages) -> HashMap<ContentId, u32> {
-    let files = case.view.files().filter(|found| found.is_file() && found.data.size > 0);
+fn copies<'a>(files: impl Iterator<Item = Found<'a>>, packages: &Packages) -> Copied {
+    let files = files.filter(may_be_copied);
     files.filter_map(|found| Some((found.data.content?, packages.owner(&found.entry.path)?))).collect()
+}
+
+fn may_be_copied(found: &Found<'_>) -> bool {
+    found.is_file() && found.data.size > 0
 }
 
 fn system(case: &Case<'_>) -> Option<System> {
@@ -98,129 +126,108 @@ fn system(case: &Case<'_>) -> Option<System> {
     Some(System { name, location: Some(location) })
 }
 
-/// What kind of thing a file is, by what the analyzers saw and by where it lies.
-struct Sorts<'a> {
-    elf: BTreeMap<(usize, &'a EntryPath), bool>,
-    scripts: BTreeSet<(usize, &'a EntryPath)>,
-    tables: BTreeSet<(usize, &'a EntryPath)>,
+/// What kind of thing a file is, by where it lies and by what the analyzers saw.
+fn kind(case: &Case<'_>, found: &Found<'_>) -> Option<NotedKind> {
+    let key = (found.data_layer, &found.data.path);
+    by_place(&found.entry.path).or_else(|| by_content(case, found.data, key, &found.entry.path))
 }
 
-impl<'a> Sorts<'a> {
-    fn of(case: &Case<'a>) -> Self {
-        let mut sorts = Self { elf: BTreeMap::new(), scripts: BTreeSet::new(), tables: BTreeSet::new() };
-        for (layer, fact) in case.facts().filter(|(_, fact)| fact.inside.is_empty()) {
-            let key = (layer, &fact.path);
-            match &fact.kind {
-                FactKind::Elf { executable, .. } => {
-                    sorts.elf.insert(key, *executable);
-                }
-                FactKind::Text { kind: TextKind::Crontab, .. } => {
-                    sorts.tables.insert(key);
-                }
-                FactKind::Text { kind, shebang } if shebang.is_some() && *kind != TextKind::Plain => {
-                    sorts.scripts.insert(key);
-                }
-                _ => {}
-            }
-        }
-        sorts
+fn by_place(path: &EntryPath) -> Option<NotedKind> {
+    let raw = path.as_bytes();
+    let within = |dirs: &[&[u8]]| dirs.iter().any(|dir| raw.starts_with(dir) && raw.len() > dir.len());
+    let is = |names: &[&[u8]]| names.contains(&raw);
+    if path.file_name().starts_with(b"authorized_keys") && path.parent().file_name() == b".ssh" {
+        return Some(NotedKind::LoginKeys);
     }
+    if path.file_name() == b".placeholder" || path.file_name().ends_with(b".wants") {
+        return None;
+    }
+    if is(&[b"etc/crontab", b"etc/anacrontab"])
+        || within(&[
+            b"etc/cron.d/",
+            b"etc/cron.hourly/",
+            b"etc/cron.daily/",
+            b"etc/cron.weekly/",
+            b"etc/cron.monthly/",
+            b"var/spool/cron/",
+            b"etc/crontabs/",
+            b"etc/periodic/",
+        ])
+    {
+        return Some(NotedKind::Schedule);
+    }
+    if is(&[b"etc/ld.so.preload"]) {
+        return Some(NotedKind::Preload);
+    }
+    if within(&[
+        b"etc/systemd/system/",
+        b"lib/systemd/system/",
+        b"usr/lib/systemd/system/",
+        b"etc/init.d/",
+        b"etc/services.d/",
+        b"etc/cont-init.d/",
+        b"etc/s6-overlay/",
+        b"etc/supervisor/conf.d/",
+        b"etc/supervisord.d/",
+        b"etc/sv/",
+        b"etc/service/",
+    ]) || is(&[
+        b"etc/inittab",
+        b"etc/rc.local",
+        b"etc/supervisord.conf",
+        b"etc/supervisor/supervisord.conf",
+    ]) {
+        return Some(NotedKind::Service);
+    }
+    let name = path.file_name();
+    if within(&[b"etc/profile.d/"])
+        || is(&[b"etc/profile", b"etc/bash.bashrc", b"etc/environment"])
+        || matches!(
+            name,
+            b".bashrc" | b".profile" | b".bash_profile" | b".bash_login" | b".zshrc" | b".zshenv"
+        )
+    {
+        return Some(NotedKind::LoginScript);
+    }
+    None
+}
 
-    fn kind(&self, found: &Found<'_>) -> Option<NotedKind> {
-        let key = (found.data_layer, &found.data.path);
-        self.by_place(&found.entry.path).or_else(|| self.by_content(found.data, key, &found.entry.path))
+fn by_content(
+    case: &Case<'_>,
+    entry: &lazaret_model::FileEntry,
+    (layer, at): (usize, &EntryPath),
+    path: &EntryPath,
+) -> Option<NotedKind> {
+    let runs = entry.is_executable();
+    if runs
+        && (entry.mode & 0o6000 != 0 || entry.xattrs.iter().any(|(name, _)| name == "security.capability"))
+    {
+        return Some(NotedKind::Privileged);
     }
-
-    fn by_place(&self, path: &EntryPath) -> Option<NotedKind> {
-        let raw = path.as_bytes();
-        let within = |dirs: &[&[u8]]| dirs.iter().any(|dir| raw.starts_with(dir) && raw.len() > dir.len());
-        let is = |names: &[&[u8]]| names.contains(&raw);
-        if path.file_name().starts_with(b"authorized_keys") && path.parent().file_name() == b".ssh" {
-            return Some(NotedKind::LoginKeys);
+    let (mut elf, mut script, mut table) = (None, false, false);
+    for fact in case.facts_of(layer, at).iter().filter(|fact| fact.inside.is_empty()) {
+        match &fact.kind {
+            FactKind::Elf { executable, .. } => elf = Some(*executable),
+            FactKind::Text { kind: TextKind::Crontab, .. } => table = true,
+            FactKind::Text { kind, shebang } => script |= shebang.is_some() && *kind != TextKind::Plain,
+            _ => {}
         }
-        if path.file_name() == b".placeholder" || path.file_name().ends_with(b".wants") {
-            return None;
-        }
-        if is(&[b"etc/crontab", b"etc/anacrontab"])
-            || within(&[
-                b"etc/cron.d/",
-                b"etc/cron.hourly/",
-                b"etc/cron.daily/",
-                b"etc/cron.weekly/",
-                b"etc/cron.monthly/",
-                b"var/spool/cron/",
-                b"etc/crontabs/",
-                b"etc/periodic/",
-            ])
-        {
-            return Some(NotedKind::Schedule);
-        }
-        if is(&[b"etc/ld.so.preload"]) {
-            return Some(NotedKind::Preload);
-        }
-        if within(&[
-            b"etc/systemd/system/",
-            b"lib/systemd/system/",
-            b"usr/lib/systemd/system/",
-            b"etc/init.d/",
-            b"etc/services.d/",
-            b"etc/cont-init.d/",
-            b"etc/s6-overlay/",
-            b"etc/supervisor/conf.d/",
-            b"etc/supervisord.d/",
-            b"etc/sv/",
-            b"etc/service/",
-        ]) || is(&[
-            b"etc/inittab",
-            b"etc/rc.local",
-            b"etc/supervisord.conf",
-            b"etc/supervisor/supervisord.conf",
-        ]) {
-            return Some(NotedKind::Service);
-        }
-        let name = path.file_name();
-        if within(&[b"etc/profile.d/"])
-            || is(&[b"etc/profile", b"etc/bash.bashrc", b"etc/environment"])
-            || matches!(
-                name,
-                b".bashrc" | b".profile" | b".bash_profile" | b".bash_login" | b".zshrc" | b".zshenv"
-            )
-        {
-            return Some(NotedKind::LoginScript);
-        }
-        None
     }
-
-    fn by_content(
-        &self,
-        entry: &lazaret_model::FileEntry,
-        key: (usize, &EntryPath),
-        path: &EntryPath,
-    ) -> Option<NotedKind> {
-        let runs = entry.is_executable();
-        if runs
-            && (entry.mode & 0o6000 != 0
-                || entry.xattrs.iter().any(|(name, _)| name == "security.capability"))
-        {
-            return Some(NotedKind::Privileged);
-        }
-        let elf = self.elf.get(&key).copied();
-        if runs && elf.is_some_and(|program| program || !is_library(path)) {
-            return Some(if is_hidden(path) { NotedKind::HiddenProgram } else { NotedKind::Program });
-        }
-        if elf.is_some() {
-            return Some(NotedKind::Library);
-        }
-        if runs && self.scripts.contains(&key) {
-            return Some(if is_hidden(path) { NotedKind::HiddenProgram } else { NotedKind::Script });
-        }
-        if self.tables.contains(&key) {
-            return Some(NotedKind::Schedule);
-        }
-        let raw = path.as_bytes();
-        (raw.starts_with(b"etc/") && !raw.starts_with(b"etc/ssl/certs/") && !is_volatile(raw))
-            .then_some(NotedKind::Configuration)
+    if runs && elf.is_some_and(|program| program || !is_library(path)) {
+        return Some(if is_hidden(path) { NotedKind::HiddenProgram } else { NotedKind::Program });
     }
+    if elf.is_some() {
+        return Some(NotedKind::Library);
+    }
+    if runs && script {
+        return Some(if is_hidden(path) { NotedKind::HiddenProgram } else { NotedKind::Script });
+    }
+    if table {
+        return Some(NotedKind::Schedule);
+    }
+    let raw = path.as_bytes();
+    (raw.starts_with(b"etc/") && !raw.starts_with(b"etc/ssl/certs/") && !is_volatile(raw))
+        .then_some(NotedKind::Configuration)
 }
 
 /// Files below /etc that every build writes anew and that say nothing.
@@ -245,40 +252,37 @@ fn is_hidden(path: &EntryPath) -> bool {
     path.as_bytes().split(|&b| b == b'/').any(|part| part.len() > 1 && part[0] == b'.')
 }
 
-fn layers(case: &Case<'_>, sorts: &Sorts<'_>, packages: &Packages) -> Vec<LayerContents> {
-    let mut out = Vec::new();
-    for (number, facts) in case.view.layers().iter().enumerate() {
-        let mut contents = LayerContents::default();
-        let mut notable = Vec::new();
-        for entry in &facts.entries {
-            if entry.whiteout.is_some() {
-                contents.removed += 1;
-                continue;
-            }
-            if entry.kind != FileKind::File {
-                continue;
-            }
-            contents.files += 1;
-            contents.programs += u64::from(entry.is_executable());
-            if packages.owner(&entry.path).is_some() || packages.is_maintainer_script(&entry.path) {
-                continue;
-            }
-            let key = (number, &entry.path);
-            let kind = sorts.by_place(&entry.path).or_else(|| sorts.by_content(entry, key, &entry.path));
-            if let Some(kind) = kind.filter(|kind| is_notable(*kind)) {
-                notable.push(NotableFile { path: entry.path.clone(), kind });
-            }
+/// What one layer brought.
+fn brought(case: &Case<'_>, number: usize, packages: &Packages) -> LayerContents {
+    let mut contents = LayerContents::default();
+    let mut notable = Vec::new();
+    for entry in &case.view.layers()[number].entries {
+        if entry.whiteout.is_some() {
+            contents.removed += 1;
+            continue;
         }
-        notable.sort_by(|a, b| (a.kind, &a.path).cmp(&(b.kind, &b.path)));
-        notable.dedup();
-        contents.notable_left_out = notable.len().saturating_sub(NOTABLE) as u64;
-        notable.truncate(NOTABLE);
-        contents.notable = notable;
-        contents.packages = packages.installed_by(number);
-        contents.packages.truncate(PACKAGES);
-        out.push(contents);
+        if entry.kind != FileKind::File {
+            continue;
+        }
+        contents.files += 1;
+        contents.programs += u64::from(entry.is_executable());
+        if packages.owner(&entry.path).is_some() || packages.is_maintainer_script(&entry.path) {
+            continue;
+        }
+        let kind =
+            by_place(&entry.path).or_else(|| by_content(case, entry, (number, &entry.path), &entry.path));
+        if let Some(kind) = kind.filter(|kind| is_notable(*kind)) {
+            notable.push(NotableFile { path: entry.path.clone(), kind });
+        }
     }
-    out
+    notable.sort_by(|a, b| (a.kind, &a.path).cmp(&(b.kind, &b.path)));
+    notable.dedup();
+    contents.notable_left_out = notable.len().saturating_sub(NOTABLE) as u64;
+    notable.truncate(NOTABLE);
+    contents.notable = notable;
+    contents.packages = packages.installed_by(number);
+    contents.packages.truncate(PACKAGES);
+    contents
 }
 
 fn is_notable(kind: NotedKind) -> bool {

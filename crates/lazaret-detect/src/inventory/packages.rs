@@ -2,26 +2,46 @@
 //! theirs (dpkg: `status` and `info/*.list`; apk: `installed`). It is the image's own word: good
 //! for telling an update from an intrusion, not for trusting a file.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
 
+use foldhash::quality::RandomState;
 use lazaret_model::{EntryPath, Package};
 
 use crate::case::Case;
+use crate::hash::Map;
+use crate::reads::{self, Bases};
 
 const DPKG: &str = "var/lib/dpkg/status";
+const STATUS_DIR: &str = "var/lib/dpkg/status.d";
 const APK: [&str; 2] = ["lib/apk/db/installed", "usr/lib/apk/db/installed"];
 /// Packages of one image that are listed.
 const MOST: usize = 10_000;
 
+thread_local! {
+    static KNOWN: RefCell<Bases<Rc<Packages>>> = const { RefCell::new(Bases::new()) };
+}
+
 pub(super) struct Packages {
     /// Sorted by name.
     pub installed: Vec<Package>,
-    owners: HashMap<Vec<u8>, u32>,
+    owners: Map<Vec<u8>, u32>,
     by_layer: BTreeMap<usize, BTreeSet<String>>,
 }
 
 impl Packages {
-    pub fn of(case: &Case<'_>) -> Self {
+    /// What the databases say, or said for another image that has the same.
+    pub fn known(case: &Case<'_>) -> Rc<Self> {
+        reads::known(&KNOWN, case.view, || Self::of(case), |_| true)
+    }
+
+    fn of(case: &Case<'_>) -> Self {
+        // What is read of all layers below rests on what stands at these paths.
+        for path in [DPKG, APK[0], APK[1]] {
+            case.view.lookup(&EntryPath::from(path));
+        }
+        case.view.below(&EntryPath::from(STATUS_DIR)).for_each(drop);
         let mut installed: BTreeMap<String, String> = BTreeMap::new();
         let mut owned: Vec<(String, Vec<u8>)> = Vec::new();
         let mut by_layer: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
@@ -29,7 +49,8 @@ impl Packages {
         for (number, layer) in case.view.layers().iter().enumerate() {
             for entry in &layer.entries {
                 let raw = entry.path.as_bytes();
-                let dpkg = raw == DPKG.as_bytes() || raw.starts_with(b"var/lib/dpkg/status.d/");
+                let dpkg = raw == DPKG.as_bytes()
+                    || raw.strip_prefix(STATUS_DIR.as_bytes()).is_some_and(|rest| rest.starts_with(b"/"));
                 let apk = APK.iter().any(|path| raw == path.as_bytes());
                 if !dpkg && !apk {
                     continue;
@@ -65,7 +86,7 @@ impl Packages {
             installed.into_iter().map(|(name, version)| Package { name, version }).collect();
         let numbers: HashMap<&str, u32> =
             installed.iter().enumerate().map(|(at, package)| (package.name.as_str(), at as u32)).collect();
-        let mut owners = HashMap::with_capacity(owned.len());
+        let mut owners = Map::with_capacity_and_hasher(owned.len(), RandomState::default());
         for (package, path) in &owned {
             if let Some(number) = numbers.get(package.as_str()) {
                 owners.entry(real(path).to_vec()).or_insert(*number);

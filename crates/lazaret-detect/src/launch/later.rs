@@ -3,9 +3,10 @@
 use lazaret_model::{Certainty, EntryPath, Location, Phase, Reach};
 
 use super::DEFAULT_PATH;
-use super::paper::Paper;
+use super::paper::{Paper, Planted};
 use super::process::{absolute, begin, start as start_process};
 use super::programs::wrap;
+use super::recall::{self, Scene};
 use super::supervise::{below, plain_env};
 use crate::Found;
 use crate::shell::{Start, Value, World};
@@ -103,7 +104,7 @@ pub(super) fn scheduler_starts(paper: &mut Paper<'_>, start: &Start) {
 fn table(paper: &mut Paper<'_>, found: &Found<'_>, certainty: Certainty) {
     let chain = chain_of(found);
     let Some(found) = paper.find(&found.entry.path.to_string()) else { return };
-    let starts = paper.started.iter().any(|n| is_scheduler(n));
+    let starts = is_scheduled(paper);
     let phase = std::mem::replace(&mut paper.phase, Phase::Scheduled);
     paper.mark_as(&found, if starts { Reach::Starts } else { Reach::Reachable }, Phase::Scheduled, &chain);
     if let Some(text) = paper.text(&found, certainty) {
@@ -121,8 +122,34 @@ fn is_scheduler(name: &str) -> bool {
 pub(super) fn follow(paper: &mut Paper<'_>) {
     preloaded(paper);
     let planted = std::mem::take(&mut paper.planted);
+    let scene = Scene { scheduled: is_scheduled(paper), booted: booted_by(paper), limits: paper.limits };
+    // What comes from outside, or from the image's own start, no other image has.
+    let plain = paper.launch.is_none()
+        && paper.base.is_empty()
+        && paper.root.is_empty()
+        && !planted.iter().any(|plant| inner_table(&plant.path).is_some());
+    if plain {
+        recall::follow(paper, scene, |paper| follow_all(paper, Vec::new()));
+    } else {
+        follow_all(paper, planted);
+    }
+}
+
+fn is_scheduled(paper: &Paper<'_>) -> bool {
+    paper.started.iter().any(|name| is_scheduler(name))
+}
+
+/// The crontab that a path is, also of a host behind a mount: `/mnt/etc/cron.d/x`,
+/// `/host/var/spool/cron/x`.
+fn inner_table(path: &str) -> Option<&str> {
+    let path = path.trim_start_matches('/');
+    let inner = ["etc/cron", "var/spool/cron", "etc/crontabs"].iter().filter_map(|d| path.find(d)).min();
+    inner.map(|at| &path[at..]).filter(|path| is_crontab(path))
+}
+
+fn follow_all(paper: &mut Paper<'_>, planted: Vec<Planted>) {
     paper.begin(Phase::Scheduled);
-    let scheduled = paper.started.iter().any(|n| is_scheduler(n));
+    let scheduled = is_scheduled(paper);
     let certainty = if scheduled { Certainty::Will } else { Certainty::May };
     for dir in ["/etc/cron.d", "/var/spool/cron", "/etc/crontabs", "/var/cron/tabs"] {
         for found in below(paper, dir) {
@@ -142,11 +169,7 @@ pub(super) fn follow(paper: &mut Paper<'_>) {
     }
     for plant in planted {
         let host = paper.launch.and_then(|launch| launch.host_path(&plant.path));
-        let path = host.as_ref().unwrap_or(&plant.path).trim_start_matches('/').to_owned();
-        // A host's table behind a mount is one too: `/mnt/etc/cron.d/x`, `/host/var/spool/cron/x`.
-        let inner = ["etc/cron", "var/spool/cron", "etc/crontabs"].iter().filter_map(|d| path.find(d)).min();
-        let inner = inner.map(|at| &path[at..]);
-        if let Some(inner) = inner.filter(|p| is_crontab(p)) {
+        if let Some(inner) = inner_table(host.as_ref().unwrap_or(&plant.path)) {
             let least = if plant.certainty == Certainty::May { Certainty::May } else { certainty };
             crontab(paper, inner, &plant.content, &plant.because, false, least);
         }

@@ -6,11 +6,14 @@ mod paper;
 mod path;
 mod process;
 mod programs;
+mod recall;
 mod sed;
 mod supervise;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use lazaret_model::{Certainty, EntryPath, Gap, GapKind, Image, ImageConfig, Location, Phase};
@@ -43,15 +46,9 @@ pub fn follow_given(
     limits: &LaunchLimits,
     given: Given<'_>,
 ) -> StartPath {
-    // Commands inside commands recurse, [`LaunchLimits::depth`] deep at most; whoever calls may
-    // have less stack than that needs.
-    let walked = std::thread::scope(|scope| {
-        let walk = || walk(image, view, contents, limits, given);
-        let thread = std::thread::Builder::new().name("start-path".into()).stack_size(STACK);
-        thread.spawn_scoped(scope, walk).ok().and_then(|thread| thread.join().ok())
-    });
-    walked.unwrap_or_else(|| {
-        let detail = "following the start path failed: what the image does was not looked at";
+    on_deep_stack(|| walk(image, view, contents, limits, given)).unwrap_or_else(|error| {
+        let detail =
+            format!("following the start path failed ({error}): what the image does was not looked at");
         let kind = GapKind::AnalyzerFailed("start path".to_owned());
         StartPath { gaps: vec![Gap::serious(kind, Location::Image, detail)], ..StartPath::default() }
     })
@@ -60,6 +57,47 @@ pub fn follow_given(
 /// Bytes of stack for the walk: at least twice what the deepest nesting takes that the limits allow
 /// (`tests/stack.rs` measures it).
 const STACK: usize = 32 << 20;
+
+thread_local! {
+    static IS_DEEP: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether image after image is followed on this thread.
+pub(crate) fn is_deep() -> bool {
+    IS_DEEP.get()
+}
+
+/// Why [`on_deep_stack`] has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum DeepStackError {
+    /// The process may have no such thread: too little memory, too many threads.
+    #[error("no thread with {mib} MiB of stack: {0}", mib = STACK >> 20)]
+    Thread(#[source] std::io::Error),
+    /// The work panicked; what it said is on standard error.
+    #[error("it panicked")]
+    Panicked,
+}
+
+/// Does something on a thread with stack for the deepest walk. Commands inside commands recurse,
+/// [`LaunchLimits::depth`] deep at most, and whoever calls may have less stack than that needs.
+///
+/// Whoever judges many images does all of it inside: what was read of a script for one of them is then
+/// known for the next.
+pub fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, DeepStackError> {
+    if is_deep() {
+        // What a walk leaves behind is its own.
+        return catch_unwind(AssertUnwindSafe(work)).map_err(|_| DeepStackError::Panicked);
+    }
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("start-path".into()).stack_size(STACK);
+        let deep = || {
+            IS_DEEP.set(true);
+            work()
+        };
+        let thread = thread.spawn_scoped(scope, deep).map_err(DeepStackError::Thread)?;
+        thread.join().map_err(|_| DeepStackError::Panicked)
+    })
+}
 
 fn walk(
     image: &Image,

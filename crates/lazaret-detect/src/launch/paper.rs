@@ -10,8 +10,9 @@ use lazaret_model::{
 };
 
 use super::path::{FileReach, LaunchLimits, Missing, StartPath};
+use super::recall::Aside;
 use crate::code::Budget;
-use crate::shell::{Fetched, Hand, Held, Know, Ran, Start, Trouble, Value, World};
+use crate::shell::{Fetched, Hand, Held, Know, Ran, Start, Trouble, Value, World, pattern_matches};
 use crate::{Contents, Found, View};
 
 /// A file as a step of the path left it.
@@ -116,6 +117,64 @@ impl<'a> Paper<'a> {
         self.running.clear();
     }
 
+    /// Whether so many more steps and behaviours are within the limits.
+    pub fn has_room_for(&self, steps: u64, behaviours: usize) -> bool {
+        steps < self.steps && self.path.behaviours.len() + behaviours < self.limits.behaviours
+    }
+
+    /// Whether no program in another language than the shell's was followed so far.
+    pub fn is_code_unspent(&self) -> bool {
+        *self.code == Budget::default()
+    }
+
+    /// Begins to follow something as if nothing were known yet of this image.
+    pub fn set_aside(&mut self) -> Aside {
+        // What was looked up before is looked up again, so that it is noted.
+        self.searched.clear();
+        self.copies.clear();
+        Aside {
+            path: std::mem::take(&mut self.path),
+            known: std::mem::take(&mut self.known),
+            troubled: std::mem::take(&mut self.troubled),
+            steps: self.steps,
+        }
+    }
+
+    /// Ends that, and gives what came of it: what was seen, the troubles, the steps that it took.
+    pub fn put_back(&mut self, before: Aside) -> (StartPath, HashSet<(Location, Trouble)>, u64) {
+        let took = before.steps - self.steps;
+        self.known = before.known;
+        self.steps = before.steps;
+        let troubled = std::mem::replace(&mut self.troubled, before.troubled);
+        (std::mem::replace(&mut self.path, before.path), troubled, took)
+    }
+
+    /// Adds what came of something that was followed by itself.
+    pub fn take_over(&mut self, path: &StartPath, troubled: &HashSet<(Location, Trouble)>, steps: u64) {
+        for behaviour in &path.behaviours {
+            self.note(behaviour.clone());
+        }
+        if !path.behaviours.is_empty() && self.path.behaviours.len() >= self.limits.behaviours {
+            self.trouble(vec![Location::Image], Trouble::Slow);
+        }
+        for ((layer, file), mark) in &path.files {
+            self.mark_at((*layer, file.clone()), mark.clone());
+        }
+        for missing in &path.missing {
+            self.miss(missing.clone());
+        }
+        let told = |location: &Location, detail: &str, gaps: &[Gap]| {
+            gaps.iter().any(|gap| whole_file(&gap.location) == whole_file(location) && gap.detail == detail)
+        };
+        for gap in &path.gaps {
+            if !told(&gap.location, &gap.detail, &self.path.gaps) {
+                self.path.gaps.push(gap.clone());
+            }
+        }
+        self.troubled.extend(troubled.iter().cloned());
+        self.steps -= steps.min(self.steps);
+    }
+
     fn reach(&self, certainty: Certainty) -> Reach {
         match (self.phase, certainty) {
             (Phase::Start, Certainty::Will) => Reach::Starts,
@@ -135,9 +194,12 @@ impl<'a> Paper<'a> {
 
     pub fn mark_as(&mut self, found: &Found<'_>, reach: Reach, phase: Phase, because: &[Location]) {
         let key = (found.layer, found.entry.path.clone());
-        let mark = FileReach { reach, phase, because: because.to_vec() };
+        self.mark_at(key, FileReach { reach, phase, because: because.to_vec() });
+    }
+
+    fn mark_at(&mut self, key: (usize, EntryPath), mark: FileReach) {
         match self.path.files.get_mut(&key) {
-            Some(old) if old.reach >= reach => {}
+            Some(old) if old.reach >= mark.reach => {}
             Some(old) => *old = mark,
             None => {
                 self.path.files.insert(key, mark);
@@ -171,12 +233,28 @@ impl<'a> Paper<'a> {
             let starts = self.reach(certainty) == Reach::Starts;
             let path = found.data.path.clone();
             let missing = Missing { layer: found.data_layer, path, content, starts };
-            match self.path.missing.iter_mut().find(|m| m.layer == missing.layer && m.path == missing.path) {
-                Some(old) => old.starts |= starts,
-                None => self.path.missing.push(missing),
-            }
+            self.miss(missing);
         }
         None
+    }
+
+    fn miss(&mut self, missing: Missing) {
+        match self.path.missing.iter_mut().find(|m| m.layer == missing.layer && m.path == missing.path) {
+            Some(old) => old.starts |= missing.starts,
+            None => self.path.missing.push(missing),
+        }
+    }
+
+    /// Notes something that happens, once.
+    fn note(&mut self, behaviour: Behaviour) {
+        if self.path.behaviours.len() >= self.limits.behaviours {
+            return;
+        }
+        let same = self.known.entry(self.hasher.hash_one(&behaviour)).or_default();
+        if !same.iter().any(|&at| self.path.behaviours.get(at as usize) == Some(&behaviour)) {
+            same.push(self.path.behaviours.len() as u32);
+            self.path.behaviours.push(behaviour);
+        }
     }
 
     /// Says so where a file that is started holds bytes that are neither a program nor a text.
@@ -318,7 +396,29 @@ impl<'a> Paper<'a> {
 
     fn is_directory(&self, path: &str) -> bool {
         let real = self.view.real_path(path.as_bytes(), &EntryPath::default());
-        real.is_some_and(|real| self.view.below(&real).next().is_some())
+        real.is_some_and(|real| real.as_bytes().is_empty() || self.view.below(&real).next().is_some())
+    }
+
+    /// Names of the image's files in a directory, and of those that the steps so far wrote there.
+    fn with_written(&self, dir: &str, names: Vec<Vec<u8>>) -> Vec<String> {
+        let mut names: Vec<String> = names.into_iter().filter_map(|n| String::from_utf8(n).ok()).collect();
+        let inside = format!("{}/", dir.trim_end_matches('/'));
+        let here = self.written.range(inside.clone()..).take_while(|(path, _)| path.starts_with(&inside));
+        for (path, written) in here.take(4096) {
+            let name = &path[inside.len()..];
+            if !written.removed && !name.contains('/') && !names.iter().any(|n| n == name) {
+                names.push(name.to_owned());
+            }
+        }
+        names
+    }
+}
+
+/// A place in a file as the file.
+fn whole_file(location: &Location) -> Location {
+    match location {
+        Location::File { layer, path, .. } => Location::file(*layer, path.clone()),
+        other => other.clone(),
     }
 }
 
@@ -352,11 +452,7 @@ impl World for Paper<'_> {
     fn trouble(&mut self, because: Vec<Location>, what: Trouble) {
         let location = because.first().cloned().unwrap_or(Location::Image);
         // One for each file and reason: a script that is hostile throughout is one gap.
-        let place = match &location {
-            Location::File { layer, path, .. } => Location::file(*layer, path.clone()),
-            other => other.clone(),
-        };
-        if !self.troubled.insert((place, what)) {
+        if !self.troubled.insert((whole_file(&location), what)) {
             return;
         }
         let (kind, detail) = match what {
@@ -399,12 +495,7 @@ impl World for Paper<'_> {
             }
             other => other,
         };
-        let behaviour = Behaviour { kind, phase: self.phase, certainty, because };
-        let same = self.known.entry(self.hasher.hash_one(&behaviour)).or_default();
-        if !same.iter().any(|&at| self.path.behaviours.get(at as usize) == Some(&behaviour)) {
-            same.push(self.path.behaviours.len() as u32);
-            self.path.behaviours.push(behaviour);
-        }
+        self.note(Behaviour { kind, phase: self.phase, certainty, because });
     }
 
     fn stated(&self) -> usize {
@@ -467,16 +558,13 @@ impl World for Paper<'_> {
 
     fn names(&mut self, dir: &str) -> Vec<String> {
         let names = self.view.list(&EntryPath::clean(dir.as_bytes()));
-        let mut names: Vec<String> = names.into_iter().filter_map(|n| String::from_utf8(n).ok()).collect();
-        // What the steps so far wrote there is there too.
-        let inside = format!("{}/", dir.trim_end_matches('/'));
-        let here = self.written.range(inside.clone()..).take_while(|(path, _)| path.starts_with(&inside));
-        for (path, written) in here.take(4096) {
-            let name = &path[inside.len()..];
-            if !written.removed && !name.contains('/') && !names.iter().any(|n| n == name) {
-                names.push(name.to_owned());
-            }
-        }
+        self.with_written(dir, names)
+    }
+
+    fn names_like(&mut self, dir: &str, pattern: &str) -> Vec<String> {
+        let names = self.view.list_like(&EntryPath::clean(dir.as_bytes()), pattern);
+        let mut names = self.with_written(dir, names);
+        names.retain(|name| pattern_matches(pattern, name));
         names
     }
 

@@ -16,9 +16,9 @@ const MOST_DISTRIBUTIONS: usize = 20_000;
 /// Adds what pip and its relatives installed: each leaves a list with a SHA-256 for each file.
 pub(super) fn read_pip(source: &Source<'_>, out: &mut Ownership) {
     let mut packages = Vec::new();
-    for found in source.view.files() {
+    for found in source.view.ending(".dist-info/RECORD") {
         let path = &found.entry.path;
-        if !path.as_bytes().ends_with(b".dist-info/RECORD") || found.data.kind != FileKind::File {
+        if found.data.kind != FileKind::File {
             continue;
         }
         let (Some(bytes), info) = (found.data.content.and_then(|id| source.contents.get(&id)), path.parent())

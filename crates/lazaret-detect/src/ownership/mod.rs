@@ -12,7 +12,8 @@ mod rpm;
 mod trace;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
 
 use lazaret_model::{ContentId, EntryPath, Fact, FileKind, Gap, GapKind, Location};
 use md5::{Digest as _, Md5};
@@ -20,6 +21,8 @@ use sha1::Sha1;
 use sha2::Sha256;
 
 use crate::Contents;
+use crate::hash::Map;
+use crate::reads::{self, Bases};
 use crate::view::{Found, View};
 pub use trace::Rewrite;
 use trace::Trace;
@@ -134,15 +137,23 @@ pub(crate) struct Package {
     pub(crate) rewrite: Option<Rewrite>,
 }
 
+thread_local! {
+    static KNOWN: RefCell<Bases<Rc<Ownership>>> = const { RefCell::new(Bases::new()) };
+}
+
 /// What all package databases of an image say.
 #[derive(Debug, Default)]
 pub struct Ownership {
     packages: Vec<Package>,
     /// Package and position in its list, by the path as the container sees it.
-    claims: HashMap<EntryPath, (u32, u32)>,
+    claims: Map<EntryPath, (u32, u32)>,
     /// What owned files were in lower layers, lowest first.
-    hidden: HashMap<EntryPath, Vec<(usize, Option<ContentId>)>>,
+    hidden: Map<EntryPath, Vec<(usize, Option<ContentId>)>>,
     aliases: Aliases,
+    /// Paths of packages' files that are not what the packages brought; made where they are asked for.
+    changed: OnceCell<Vec<EntryPath>>,
+    /// What became of files that were asked about, by package and position in its list.
+    seen: RefCell<Map<(u32, u32), Option<Seen>>>,
     /// Databases that could not be read.
     gaps: Vec<Gap>,
 }
@@ -201,6 +212,11 @@ fn gap(layer: usize, path: &EntryPath, detail: impl Into<String>) -> Gap {
 }
 
 impl Ownership {
+    /// The same, or what is known of another image whose databases, and files that they name, are these.
+    pub(crate) fn known(view: &View<'_>, contents: &dyn Contents) -> Rc<Self> {
+        reads::known(&KNOWN, view, || Self::of(view, contents), |known| known.gaps.is_empty())
+    }
+
     /// Reads every package database of the image.
     pub fn of(view: &View<'_>, contents: &dyn Contents) -> Self {
         let source = Source { view, contents };
@@ -210,8 +226,13 @@ impl Ownership {
         apk::read(&source, &mut trace, &mut out);
         rpm::read(&source, &mut trace, &mut out);
         language::read_pip(&source, &mut out);
-        for removed in view.removed() {
-            if removed.entry.kind == FileKind::File && out.claims.contains_key(&removed.entry.path) {
+        // What became of a claimed file is an answer that rests on its path.
+        for path in out.claims.keys() {
+            view.lookup(path);
+        }
+        let claims = &out.claims;
+        for removed in view.removed_of(|path| claims.contains_key(path)) {
+            if removed.entry.kind == FileKind::File {
                 let states = out.hidden.entry(removed.entry.path.clone()).or_default();
                 states.push((removed.layer, removed.entry.content));
             }
@@ -275,21 +296,18 @@ impl Ownership {
         self.packages.iter().map(|p| (p.name.as_str(), p.version.as_str(), p.manager))
     }
 
-    fn claim(&self, view: &View<'_>, path: &EntryPath) -> Option<(&Package, &Listed, EntryPath)> {
+    fn claim(&self, view: &View<'_>, path: &EntryPath) -> Option<((u32, u32), EntryPath)> {
         let direct = self.aliases.real(path);
-        let find = |path: EntryPath| {
-            let &(package, at) = self.claims.get(&path)?;
-            let package = &self.packages[package as usize];
-            Some((package, &package.files[at as usize], path))
-        };
+        let find = |path: EntryPath| Some((*self.claims.get(&path)?, path));
         find(direct)
             .or_else(|| find(self.aliases.real(&view.real_path(path.as_bytes(), &EntryPath::default())?)))
     }
 
     /// The owner of a file as the container sees it, links followed.
     pub(crate) fn owner(&self, view: &View<'_>, path: &EntryPath, agrees: &Agrees<'_>) -> Option<Owner<'_>> {
-        let (package, listed, path) = self.claim(view, path)?;
-        let state = self.state(view, package, listed, &path, agrees);
+        let (claim, path) = self.claim(view, path)?;
+        let (package, listed) = self.claimed(claim);
+        let state = self.state(view, claim, &path, agrees);
         Some(owner(package, listed, state.map_or(State::Unverified, |seen| seen.state)))
     }
 
@@ -304,8 +322,29 @@ impl Ownership {
         language::owner(view, contents, path, facts)
     }
 
+    fn claimed(&self, (package, at): (u32, u32)) -> (&Package, &Listed) {
+        let package = &self.packages[package as usize];
+        (package, &package.files[at as usize])
+    }
+
     /// What became of a listed file; None where it is no regular file.
     fn state(
+        &self,
+        view: &View<'_>,
+        claim: (u32, u32),
+        path: &EntryPath,
+        agrees: &Agrees<'_>,
+    ) -> Option<Seen> {
+        if let Some(seen) = self.seen.borrow().get(&claim) {
+            return *seen;
+        }
+        let (package, listed) = self.claimed(claim);
+        let seen = self.look(view, package, listed, path, agrees);
+        self.seen.borrow_mut().insert(claim, seen);
+        seen
+    }
+
+    fn look(
         &self,
         view: &View<'_>,
         package: &Package,
@@ -342,26 +381,30 @@ impl Ownership {
     /// Every file of a distribution's package that was changed after it was installed,
     /// configurations left out.
     pub(crate) fn replaced(&self, view: &View<'_>, agrees: &Agrees<'_>) -> Vec<Replaced<'_>> {
-        let mut out = Vec::new();
-        for (path, &(package, at)) in &self.claims {
-            let package = &self.packages[package as usize];
-            let listed = &package.files[at as usize];
-            if listed.config || !package.manager.is_of_system() {
-                continue;
-            }
-            let Some(seen) = self.state(view, package, listed, path, agrees) else { continue };
-            if seen.state == State::Changed {
-                out.push(Replaced {
-                    owner: owner(package, listed, seen.state),
-                    path: path.clone(),
-                    layer: seen.layer,
-                    installed: package.layer,
-                    covered: seen.right == Some(true),
-                });
-            }
+        let replaced = |path: &EntryPath| self.replaced_at(view, path, agrees);
+        let changed = self.changed.get_or_init(|| {
+            let mut paths: Vec<EntryPath> =
+                self.claims.keys().filter(|path| replaced(path).is_some()).cloned().collect();
+            paths.sort();
+            paths
+        });
+        changed.iter().filter_map(replaced).collect()
+    }
+
+    fn replaced_at(&self, view: &View<'_>, path: &EntryPath, agrees: &Agrees<'_>) -> Option<Replaced<'_>> {
+        let claim = *self.claims.get(path)?;
+        let (package, listed) = self.claimed(claim);
+        if listed.config || !package.manager.is_of_system() {
+            return None;
         }
-        out.sort_by(|a, b| a.path.cmp(&b.path));
-        out
+        let seen = self.state(view, claim, path, agrees)?;
+        (seen.state == State::Changed).then(|| Replaced {
+            owner: owner(package, listed, seen.state),
+            path: path.clone(),
+            layer: seen.layer,
+            installed: package.layer,
+            covered: seen.right == Some(true),
+        })
     }
 
     /// Packages whose entries in the database were changed without being installed anew.
@@ -381,6 +424,7 @@ fn owner<'a>(package: &'a Package, listed: &Listed, state: State) -> Owner<'a> {
 }
 
 /// What is known of an owned file.
+#[derive(Debug, Clone, Copy)]
 struct Seen {
     state: State,
     /// Of its content.

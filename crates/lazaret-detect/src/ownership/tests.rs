@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lazaret_model::{FileEntry, LayerFacts};
+use lazaret_model::{Digest, FileEntry, LayerFacts, Whiteout};
 
 use super::*;
 
-/// A small image: layers of paths with contents; a path that ends with `@` is a link.
+/// A small image: layers of paths with contents; a path that ends with `@` is a link, with `/` a
+/// directory, and one that begins with `!` is a whiteout.
 struct Small {
     layers: Vec<LayerFacts>,
     contents: BTreeMap<ContentId, Arc<[u8]>>,
@@ -23,9 +24,14 @@ impl Small {
                     let id = ContentId(*blake3::hash(text.as_bytes()).as_bytes());
                     contents.insert(id, Arc::from(text.as_bytes()));
                     let link = path.strip_suffix('@');
+                    let gone = path.strip_prefix('!');
                     FileEntry {
                         path: link.unwrap_or(path).into(),
-                        kind: link.map_or(FileKind::File, |_| FileKind::Symlink(text.into())),
+                        kind: match link {
+                            Some(_) => FileKind::Symlink(text.into()),
+                            None if path.ends_with('/') => FileKind::Directory,
+                            None => FileKind::File,
+                        },
                         mode: 0o755,
                         uid: 0,
                         gid: 0,
@@ -33,10 +39,15 @@ impl Small {
                         mtime: 0,
                         content: link.is_none().then_some(id),
                         xattrs: Vec::new(),
-                        whiteout: None,
+                        whiteout: gone.map(|gone| Whiteout::Path(gone.into())),
                     }
                 };
-                LayerFacts { entries: files.iter().map(entry).collect(), ..LayerFacts::default() }
+                LayerFacts {
+                    diff_id: Some(Digest::sha256(blake3::hash(format!("{files:?}").as_bytes()).as_bytes())),
+                    complete: true,
+                    entries: files.iter().map(entry).collect(),
+                    ..LayerFacts::default()
+                }
             })
             .collect();
         Self { layers, contents }
@@ -291,4 +302,80 @@ fn an_upgrade_that_brings_few_files_is_no_edit() {
     ]);
     assert_eq!(image.rewritten(), [""; 0]);
     assert_eq!(image.owners(&["usr/bin/d"]), ["a 2 Unverified"]);
+}
+
+/// All that ownership says of an image, as text.
+fn told(small: &Small, ownership: &Ownership) -> String {
+    let view = View::new(&small.layers.iter().collect::<Vec<_>>());
+    let agrees = |found: &Found<'_>, sum: Sum| Some(sum.is_of(&small.contents[&found.data.content?]));
+    let owners: Vec<_> = view
+        .files()
+        .map(|found| (found.entry.path.clone(), ownership.owner(&view, &found.entry.path, &agrees)))
+        .collect();
+    let mut packages: Vec<String> = ownership.packages.iter().map(|package| format!("{package:?}")).collect();
+    packages.sort();
+    let replaced = ownership.replaced(&view, &agrees);
+    format!("{packages:?}\n{owners:?}\n{replaced:?}\n{:?}", ownership.gaps)
+}
+
+#[test]
+fn what_is_known_of_a_base_is_what_the_image_itself_says() {
+    let (old, new) = (status("procps", "1"), status("procps", "1") + &status("curl", "8"));
+    let sums = format!("{}  usr/bin/ps\n{}  usr/bin/top\n", md5("ps"), md5("top"));
+    let base: &[(&str, &str)] = &[
+        ("usr/", ""),
+        ("usr/bin/", ""),
+        ("bin@", "usr/bin"),
+        ("var/lib/dpkg/status", &old),
+        ("var/lib/dpkg/info/procps.list", "/usr/bin/ps\n/usr/bin/top\n"),
+        ("var/lib/dpkg/info/procps.md5sums", &sums),
+        ("usr/bin/ps", "ps"),
+        ("usr/bin/top", "another top"),
+        ("usr/lib/python3/a-1.dist-info/RECORD", "a.py,,\n"),
+        ("usr/lib/python3/a.py", "a"),
+    ];
+    let owns: [&[(&str, &str)]; 14] = [
+        &[("app/x", "x")],
+        &[("app/y", "y"), ("usr/bin/own", "own")],
+        &[("usr/bin/ps", "changed")],
+        &[("bin/ps", "changed")],
+        &[("!usr/bin/ps", "")],
+        &[("!usr/bin", "")],
+        &[("!usr/lib/python3/a-1.dist-info", "")],
+        &[("var/lib/dpkg/status", &new)],
+        &[("var/lib/dpkg/info/procps.md5sums", "")],
+        &[("var/lib/dpkg/diversions", "/usr/bin/ps\n/usr/bin/ps.real\n:\n")],
+        &[("srv/b-2.dist-info/RECORD", "b.py,,\n"), ("srv/b.py", "b")],
+        &[("usr/bin", "no directory any more")],
+        &[("lib/apk/db/installed", "P:musl\nV:1\nF:lib\nR:ld.so\n\n"), ("lib/ld.so", "ld")],
+        &[("lib@", "usr/lib"), ("sbin@", "usr/bin")],
+    ];
+    let images: Vec<Small> = owns.iter().map(|own| Small::new(&[base, own])).collect();
+    // In every order of two, because the first one decides what is known of the base.
+    for first in &images {
+        for second in &images {
+            let seen = crate::on_deep_stack(|| {
+                let known = |small: &Small| {
+                    let view = View::new(&small.layers.iter().collect::<Vec<_>>());
+                    told(small, &Ownership::known(&view, &small.contents))
+                };
+                [known(first), known(second)]
+            });
+            let alone = [first, second].map(|small| {
+                let view = View::new(&small.layers.iter().collect::<Vec<_>>());
+                told(small, &Ownership::of(&view, &small.contents))
+            });
+            assert_eq!(seen.unwrap(), alone);
+        }
+    }
+    // And the plain ones do share it.
+    let shared = crate::on_deep_stack(|| {
+        let known = |small: &Small| {
+            let view = View::new(&small.layers.iter().collect::<Vec<_>>());
+            Ownership::known(&view, &small.contents)
+        };
+        let (first, second) = (known(&images[0]), known(&images[1]));
+        (Rc::ptr_eq(&first, &second), Rc::ptr_eq(&first, &known(&images[2])))
+    });
+    assert_eq!(shared.unwrap(), (true, false));
 }

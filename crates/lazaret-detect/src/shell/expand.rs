@@ -1,7 +1,6 @@
 //! From words to values: parameters, substitutions, splitting, patterns.
 
 use super::braces;
-use super::pattern;
 use super::state::Shell;
 use super::syntax::Word;
 use super::value::{Know, Value};
@@ -208,8 +207,8 @@ impl Shell<'_> {
                     return Vec::new();
                 }
                 let hidden = part.starts_with('.');
-                let names = self.world.names(&place).into_iter();
-                let names = names.filter(|n| (hidden || !n.starts_with('.')) && pattern::matches(part, n));
+                let names = self.world.names_like(&place, part).into_iter();
+                let names = names.filter(|n| hidden || !n.starts_with('.'));
                 next.extend(names.map(|n| format!("{dir}{n}{}", if last { "" } else { "/" })));
                 if next.len() >= 512 {
                     break;

@@ -11,6 +11,7 @@ use tree_sitter::{Node as Tree, ParseOptions, Parser};
 use super::syntax::{Assign, Assigned, CaseArm, Join, Node, Redirect, RedirectOp, Script, Simple, Word};
 use super::world::Trouble;
 use super::{loose, scan, tame};
+use crate::memo::{self, Memo};
 
 /// Commands inside commands that are followed. Deeper ones are a trouble, never an overflow: all
 /// that walks the tree recurses at most this deep.
@@ -18,13 +19,34 @@ const MAX_NESTING: u32 = 40;
 /// The parser is linear on what people write; on what attackers write, this ends it.
 const MAX_PARSE: Duration = Duration::from_millis(1500);
 
+/// Bytes of scripts whose trees are kept; a tree takes some ten times as many.
+const READ_BYTES: usize = 2 << 20;
+
 thread_local! {
     static PARSER: RefCell<Option<Parser>> = const { RefCell::new(None) };
+    /// Scripts that were read, by text and number of the first line.
+    static READ: RefCell<Option<Memo<Rc<Script>>>> = const { RefCell::new(None) };
 }
 
 /// Reads a script. What the grammar does not take is read command by command; what cannot be
 /// read even so is in [`Script::troubles`]. `first` is the number of the text's first line.
-pub(crate) fn parse(text: &str, first: u32) -> Script {
+pub(crate) fn parse(text: &str, first: u32) -> Rc<Script> {
+    let key = memo::key(text.as_bytes(), u64::from(first));
+    if let Some(known) = READ.with_borrow(|read| read.as_ref()?.get(&key)) {
+        return known;
+    }
+    let started = Instant::now();
+    let script = Rc::new(parse_anew(text, first));
+    // Where time ran out, there may be more of it next time.
+    if started.elapsed() < MAX_PARSE {
+        READ.with_borrow_mut(|read| {
+            read.get_or_insert_with(|| Memo::new(READ_BYTES)).put(key, text.len(), &script);
+        });
+    }
+    script
+}
+
+fn parse_anew(text: &str, first: u32) -> Script {
     if let Some(script) = loose::exact(text, first) {
         return script;
     }

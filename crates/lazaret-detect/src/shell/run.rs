@@ -83,10 +83,10 @@ impl Shell<'_> {
         // Parsing is what costs most, and nested substitutions are parsed once for each level.
         let affordable = self.world.spend(1 + (text.len() as u64 >> 2), &because);
         let done = if affordable {
-            let mut script = parse::parse(&readable(text), line);
-            for (at, what) in std::mem::take(&mut script.troubles) {
-                let because = self.because(at);
-                self.world.trouble(because, what);
+            let script = parse::parse(&readable(text), line);
+            for (at, what) in &script.troubles {
+                let because = self.because(*at);
+                self.world.trouble(because, *what);
             }
             self.run(&script.body, input, piped)
         } else {

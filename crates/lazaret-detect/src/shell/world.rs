@@ -166,6 +166,8 @@ pub(crate) trait World {
     fn is_program(&mut self, path: &str) -> bool;
     /// Names in a directory.
     fn names(&mut self, dir: &str) -> Vec<String>;
+    /// Those that match a pattern.
+    fn names_like(&mut self, dir: &str, pattern: &str) -> Vec<String>;
     /// Writes a file and states it.
     fn write(&mut self, path: &Value, content: &Value, append: bool, hand: Hand<'_>);
     /// Keeps what comes out of a pipe under a name that is no path (`<(…)`).

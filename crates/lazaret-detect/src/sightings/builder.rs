@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use lazaret_model::{EntryPath, FactKind, Image, IndicatorKind, Location};
 
 use super::gathered::{Gathered, Weight};
-use super::step;
+use super::{network, step};
 use crate::case::Case;
 
 /// Traces longer than this are no names.
@@ -24,7 +24,10 @@ pub(super) fn of(
         person(&config.author, &location, gathered);
     }
     for (name, value) in &config.labels {
-        if is_of_person(name) && person(value, &step::of_label(image, name), gathered) {
+        // One that names nobody in particular (`you@example.com`) says nothing as a label either.
+        if is_of_person(name)
+            && (person(value, &step::of_label(image, name), gathered) || value.contains('@'))
+        {
             traced.insert(name.clone());
         }
     }
@@ -77,6 +80,10 @@ pub(super) fn person(text: &str, location: &Location, gathered: &mut Gathered<'_
         let word = word.trim_start_matches("mailto:").trim_end_matches(['.', ':']);
         let Some((login, host)) = word.split_once('@') else { continue };
         let host = host.to_ascii_lowercase();
+        if is_of_vendor(&host) {
+            // What came with a product that others build on; the product is told by its layers.
+            continue;
+        }
         let is_host =
             !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
         if !is_host || login.is_empty() || is_nowhere(&host) {
@@ -101,40 +108,66 @@ pub(super) fn person(text: &str, location: &Location, gathered: &mut Gathered<'_
 
 /// Names that say nothing of whoever has them.
 pub(super) fn is_generic(name: &str) -> bool {
-    const NAMES: [&str; 79] = [
+    const NAMES: [&str; 126] = [
         "abuse",
         "adm",
         "admin",
         "administrator",
         "administrators",
+        "alpine",
+        "amazon",
         "app",
+        "app-user",
         "appuser",
+        "arch",
+        "azureuser",
         "backup",
+        "bamboo",
         "bin",
         "build",
+        "buildbot",
         "builder",
         "buildkitsandbox",
         "buildroot",
+        "centos",
         "ci",
         "circleci",
+        "cloud",
+        "codespace",
         "contact",
+        "container",
+        "core",
         "daemon",
+        "debian",
         "default",
+        "deploy",
         "dev",
         "devops",
         "dialout",
         "docker",
+        "dockerbuild",
         "dockeruser",
+        "drone",
+        "ec2",
         "ec2-user",
+        "fedora",
         "games",
+        "git",
+        "github",
+        "github-actions",
+        "gitlab",
         "gitlab-runner",
+        "guest",
         "hello",
         "help",
         "home",
         "hostmaster",
         "info",
+        "intel",
         "jenkins",
+        "kali",
         "kmem",
+        "linux",
         "lp",
         "mail",
         "mailto",
@@ -143,22 +176,37 @@ pub(super) fn is_generic(name: &str) -> bool {
         "man",
         "me",
         "messagebus",
+        "miner",
+        "mining",
         "mockbuild",
+        "monero",
         "news",
+        "nixos",
+        "no-reply",
         "nobody",
-        "nogroup",
         "node",
+        "nogroup",
         "none",
         "noreply",
-        "no-reply",
+        "nvidia",
+        "opc",
+        "opensuse",
         "operator",
         "ops",
+        "oracle",
+        "pi",
+        "pool",
         "postmaster",
         "proxy",
+        "rancher",
+        "redhat",
+        "rocky",
         "root",
         "runner",
         "runneradmin",
         "security",
+        "server",
+        "service",
         "shadow",
         "sshd",
         "staff",
@@ -168,7 +216,9 @@ pub(super) fn is_generic(name: &str) -> bool {
         "sys",
         "system",
         "team",
+        "teamcity",
         "test",
+        "travis",
         "tty",
         "ubuntu",
         "unknown",
@@ -177,10 +227,14 @@ pub(super) fn is_generic(name: &str) -> bool {
         "uucp",
         "vagrant",
         "vscode",
+        "web",
         "webmaster",
         "wheel",
+        "work",
+        "worker",
         "www",
         "www-data",
+        "xmrig",
     ];
     // Groups of desktops and servers, which package managers make alike.
     const GROUPS: [&str; 34] = [
@@ -247,6 +301,42 @@ fn is_nowhere(host: &str) -> bool {
         "debian",
     ];
     NAMES.contains(&first) || host == "domain.com"
+}
+
+/// Whoever makes what others build on: the mail address in such an image is theirs.
+fn is_of_vendor(host: &str) -> bool {
+    const HOSTS: [&str; 26] = [
+        "almalinux.org",
+        "amazon.com",
+        "bitnami.com",
+        "canonical.com",
+        "datadoghq.com",
+        "grafana.com",
+        "hpe.com",
+        "ibm.com",
+        "intel.com",
+        "jenkins.io",
+        "jfrog.com",
+        "linuxserver.io",
+        "mariadb.com",
+        "mongodb.com",
+        "nginx.com",
+        "nvidia.com",
+        "percona.com",
+        "rabbitmq.com",
+        "redis.io",
+        "redislabs.com",
+        "rockylinux.org",
+        "sonarsource.com",
+        "suse.com",
+        "traefik.io",
+        "vmware.com",
+        "xmrig.com",
+    ];
+    network::is_mirror(host)
+        || HOSTS
+            .iter()
+            .any(|name| host.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
 }
 
 /// Where everybody has a mailbox: the name there is the person.
@@ -399,6 +489,12 @@ mod tests {
         {
             assert_eq!(zone(utc), None, "{utc}");
         }
+    }
+
+    #[test]
+    fn mail_addresses_of_vendors_are_no_trace() {
+        assert!(is_of_vendor("nginx.com") && is_of_vendor("lists.debian.org"));
+        assert!(!is_of_vendor("notnginx.com") && !is_of_vendor("build7.example"));
     }
 
     #[test]

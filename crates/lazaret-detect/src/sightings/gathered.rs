@@ -2,10 +2,13 @@
 
 use std::collections::HashMap;
 
-use lazaret_model::{Image, Indicator, IndicatorKind, Location, Sighting};
+use lazaret_model::{Image, Indicator, IndicatorKind, Location, Role, Sighting};
 
 /// Sightings of one image.
 const MOST: usize = 1_000;
+/// Of one kind, where there are more than [`MOST`] in all: so many are kept before any kind gets more, so
+/// that whoever fills an image with keys does not hide his scripts behind them.
+const SHARE: usize = MOST / IndicatorKind::ALL.len();
 /// Of one kind: an image with hundreds of wallets holds a list, and what others share of it says no
 /// more for being longer.
 const MOST_OF_KIND: usize = 200;
@@ -36,6 +39,7 @@ pub(super) struct Gathered<'a> {
 
 struct Seen {
     weight: Weight,
+    role: Role,
     floor: usize,
     location: Location,
 }
@@ -47,6 +51,18 @@ impl<'a> Gathered<'a> {
 
     /// Notes an indicator. Of several places the one in the lowest layer is kept.
     pub(super) fn see(&mut self, kind: IndicatorKind, value: &str, weight: Weight, location: Location) {
+        self.see_as(Role::Lies, kind, value, weight, location);
+    }
+
+    /// [`Gathered::see`], with what it is to the image there. Of several places the one that says most counts.
+    pub(super) fn see_as(
+        &mut self,
+        role: Role,
+        kind: IndicatorKind,
+        value: &str,
+        weight: Weight,
+        location: Location,
+    ) {
         let value = value.trim();
         if value.is_empty() {
             return;
@@ -55,7 +71,14 @@ impl<'a> Gathered<'a> {
         let floor = self.floor(&location);
         if let Some(seen) = self.seen.get_mut(&indicator) {
             seen.weight = seen.weight.min(weight);
-            if (floor, &location) < (seen.floor, &seen.location) {
+            // A place where it is only spoken of is not where it stands.
+            let spoken = |role: Role| role == Role::Mentioned;
+            let firmer = spoken(seen.role) && !spoken(role);
+            if spoken(role) && !spoken(seen.role) {
+                return;
+            }
+            seen.role = seen.role.max(role);
+            if firmer || (floor, &location) < (seen.floor, &seen.location) {
                 (seen.floor, seen.location) = (floor, location);
             }
             return;
@@ -63,16 +86,13 @@ impl<'a> Gathered<'a> {
         let count = self.counts.entry(kind).or_default();
         if *count < MOST_SEEN {
             *count += 1;
-            self.seen.insert(indicator, Seen { weight, floor, location });
+            self.seen.insert(indicator, Seen { weight, role, floor, location });
         }
     }
 
-    /// The layer in which a place is, or on which a step of the history stands.
+    /// The layer that a place comes with; places that come with none are last.
     fn floor(&self, location: &Location) -> usize {
-        match location {
-            Location::History(step) => layers_before(self.image, *step).saturating_sub(1),
-            place => place.layer().unwrap_or(usize::MAX),
-        }
+        self.image.layer_of(location).unwrap_or(usize::MAX)
     }
 
     /// The most telling of them, sorted.
@@ -81,9 +101,14 @@ impl<'a> Gathered<'a> {
         for (indicator, seen) in self.seen {
             by_kind.entry(indicator.kind).or_default().push((indicator, seen));
         }
+        let held = |kind: &IndicatorKind| by_kind.get(kind).map_or(0, |seen| seen.len().min(MOST_OF_KIND));
+        let shares: usize = IndicatorKind::ALL.iter().map(|kind| held(kind).min(SHARE)).sum();
+        let mut left = MOST - shares;
         let mut out = Vec::new();
         for kind in IndicatorKind::ALL {
             let Some(mut seen) = by_kind.remove(&kind) else { continue };
+            let more = seen.len().min(MOST_OF_KIND).saturating_sub(SHARE).min(left);
+            left -= more;
             seen.sort_by(|a, b| {
                 (a.1.weight, a.1.floor, &a.1.location, &a.0).cmp(&(
                     b.1.weight,
@@ -92,20 +117,16 @@ impl<'a> Gathered<'a> {
                     &b.0,
                 ))
             });
-            seen.truncate(MOST_OF_KIND);
-            out.extend(
-                seen.into_iter().map(|(indicator, seen)| Sighting { indicator, location: seen.location }),
-            );
+            seen.truncate(SHARE + more);
+            out.extend(seen.into_iter().map(|(indicator, seen)| Sighting {
+                indicator,
+                location: seen.location,
+                role: seen.role,
+            }));
         }
-        out.truncate(MOST);
         out.sort();
         out
     }
-}
-
-/// How many layers were made when step `step` of the history was done.
-fn layers_before(image: &Image, step: usize) -> usize {
-    image.layers.iter().filter(|layer| layer.history.is_some_and(|made| made <= step)).count()
 }
 
 /// A value of at most [`LONGEST`] bytes; different ones stay different.
@@ -118,4 +139,56 @@ fn bounded(value: &str) -> String {
         end -= 1;
     }
     format!("{}…{}", &value[..end], blake3::hash(value.as_bytes()).to_hex())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lazaret_model::{Digest, ImageConfig, PinnedRef};
+
+    fn image() -> Image {
+        let digest = Digest::sha256(&[1; 32]);
+        Image {
+            pinned: PinnedRef { repository: "r".to_owned(), tag: None, digest: digest.clone() },
+            manifest: digest.clone(),
+            config_digest: digest,
+            platform: None,
+            config: ImageConfig::default(),
+            layers: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn filling_an_image_with_keys_and_wallets_hides_no_other_kind() {
+        let image = image();
+        let mut gathered = Gathered::new(&image);
+        let padding = [
+            IndicatorKind::Wallet,
+            IndicatorKind::SshKey,
+            IndicatorKind::PoolLogin,
+            IndicatorKind::Url,
+            IndicatorKind::Pool,
+            IndicatorKind::Host,
+        ];
+        for number in 0..300 {
+            for kind in padding {
+                gathered.see(kind, &format!("p{number}"), Weight::Acts, Location::Image);
+            }
+        }
+        let own = [IndicatorKind::ScriptHash, IndicatorKind::BuilderTrace, IndicatorKind::Label];
+        for kind in own {
+            for number in 0..70 {
+                gathered.see(kind, &format!("own{number}"), Weight::Lies, Location::Image);
+            }
+        }
+        let seen = gathered.finish();
+        assert_eq!(seen.len(), MOST);
+        for kind in own {
+            assert_eq!(seen.iter().filter(|one| one.indicator.kind == kind).count(), 70, "{}", kind.name());
+        }
+        assert_eq!(
+            seen.iter().filter(|one| one.indicator.kind == IndicatorKind::Wallet).count(),
+            MOST_OF_KIND
+        );
+    }
 }

@@ -20,10 +20,12 @@ pub(super) fn of(
     mut bringing: BTreeSet<usize>,
     gathered: &mut Gathered<'_>,
 ) {
-    for (layer, fact) in case.facts() {
-        if matches!(fact.kind, FactKind::Indicator(_) | FactKind::ByteMatch { .. })
-            && !bringing.contains(&layer)
-            && own.is_own(layer, &fact.path)
+    for (layer, path, facts) in own.files() {
+        if !bringing.contains(&layer)
+            && facts
+                .iter()
+                .any(|fact| matches!(fact.kind, FactKind::Indicator(_) | FactKind::ByteMatch { .. }))
+            && own.is_own(layer, path)
         {
             bringing.insert(layer);
         }

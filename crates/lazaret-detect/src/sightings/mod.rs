@@ -15,6 +15,7 @@ mod programs;
 mod settings;
 mod signed;
 mod step;
+mod told;
 
 use lazaret_model::{Finding, Image, Inventory, Sighting};
 
@@ -33,10 +34,11 @@ pub(crate) fn take(
 ) -> Vec<Sighting> {
     let own = Own::new(case, findings);
     let mut gathered = Gathered::new(image);
-    named::of_files(case, &own, &mut gathered);
+    // Files come last: however much they hold, what acts is seen.
     named::of_findings(findings, &mut gathered);
-    named::of_behaviours(case, &own, &mut gathered);
+    named::of_behaviours(case, &own, findings, &mut gathered);
     named::of_config(image, &mut gathered);
+    named::of_files(case, &own, &mut gathered);
     let bringing = programs::of(case, &own, &mut gathered);
     layers::of(case, image, &own, inventory, bringing, &mut gathered);
     signed::of(case, &own, &mut gathered);

@@ -22,8 +22,41 @@ pub(super) fn normal_url(url: &str) -> Option<String> {
     };
     let authority = authority.trim_end_matches('.');
     let path = path.split('#').next().unwrap_or_default();
+    if let Some(account) = account_at_service(authority, path) {
+        return Some(account);
+    }
     let path = if path == "/" { "" } else { path };
     (!authority.is_empty()).then(|| format!("{scheme}://{authority}{path}"))
+}
+
+/// The address of an account whose secret stands in it, whatever is asked of it: a bot's token (Telegram, "Bot
+/// API", Authorizing your bot), a webhook's (Discord, "Execute Webhook"; Slack, "Incoming webhooks").
+fn account_at_service(authority: &str, path: &str) -> Option<String> {
+    let path = path.split('?').next().unwrap_or_default();
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let is_secret = |text: &str, least: usize| {
+        text.len() >= least && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+    };
+    let digits = |text: &str| text.len() >= 6 && text.bytes().all(|b| b.is_ascii_digit());
+    if authority == "api.telegram.org" {
+        let parts = parts.strip_prefix(&["file"]).unwrap_or(&parts);
+        let token = parts.first()?.strip_prefix("bot")?;
+        let (id, secret) = token.split_once(':').or_else(|| token.split_once("%3A"))?;
+        return (digits(id) && is_secret(secret, 30))
+            .then(|| format!("https://api.telegram.org/bot{id}:{secret}"));
+    }
+    let is_discord = is_below(authority, &["discord.com", "discordapp.com"]);
+    if is_discord && let Some(at) = parts.iter().position(|part| *part == "webhooks") {
+        let (id, secret) = (parts.get(at + 1)?, parts.get(at + 2)?);
+        return (digits(id) && is_secret(secret, 40))
+            .then(|| format!("https://discord.com/api/webhooks/{id}/{secret}"));
+    }
+    if authority == "hooks.slack.com" && parts.first() == Some(&"services") {
+        let [_, team, hook, secret, ..] = parts.as_slice() else { return None };
+        return is_secret(secret, 20)
+            .then(|| format!("https://hooks.slack.com/services/{team}/{hook}/{secret}"));
+    }
+    None
 }
 
 /// The host of a URL in its normal form.
@@ -195,4 +228,26 @@ fn is_below(host: &str, of: &[&str]) -> bool {
 /// so it says something even where an image is only built with it.
 pub(super) fn is_telling(host: &str) -> bool {
     host.parse::<IpAddr>().is_ok() || crate::is_dynamic_dns(host) || host.ends_with(".onion")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bot_and_a_webhook_are_one_whatever_is_asked_of_them() {
+        let token = "7000000001:AAexampleexampleexampleexampleexamp";
+        let bot = format!("https://api.telegram.org/bot{token}");
+        for asked in ["/sendMessage?chat_id=5&text=a", "/sendDocument", "/getMe"] {
+            assert_eq!(normal_url(&format!("{bot}{asked}")).as_deref(), Some(bot.as_str()), "{asked}");
+        }
+        let secret = "example_".repeat(8);
+        let hook = format!("https://discord.com/api/webhooks/100000000000000001/{secret}");
+        for form in ["https://discordapp.com/api/webhooks", "https://ptb.discord.com/api/v10/webhooks"] {
+            let asked = format!("{form}/100000000000000001/{secret}?wait=true");
+            assert_eq!(normal_url(&asked).as_deref(), Some(hook.as_str()), "{asked}");
+        }
+        let plain = "https://api.telegram.org/bot$TOKEN/sendMessage";
+        assert_eq!(normal_url(plain).as_deref(), Some(plain));
+    }
 }

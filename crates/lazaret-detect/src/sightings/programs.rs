@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lazaret_model::{Digest, EntryPath, FactKind, IndicatorKind, Location, Reach, TextKind};
+use lazaret_model::{Digest, EntryPath, Fact, FactKind, IndicatorKind, Location, Reach, TextKind};
 
 use super::gathered::{Gathered, Weight};
 use super::own::Own;
@@ -67,9 +67,27 @@ fn is_somebodys(module: &str) -> bool {
 
 /// Notes them; gives the layers that bring one.
 pub(super) fn of(case: &Case<'_>, own: &Own<'_>, gathered: &mut Gathered<'_>) -> BTreeSet<usize> {
-    let mut contents: BTreeMap<(usize, &EntryPath, &[String]), Content<'_>> = BTreeMap::new();
-    for (layer, fact) in case.facts() {
-        let key = (layer, &fact.path, fact.inside.as_slice());
+    let mut layers = BTreeSet::new();
+    for (layer, path, facts) in own.files().filter(|(_, path, facts)| !is_anew(path) && may_start(facts)) {
+        for (inside, content) in contents(facts) {
+            if note(case, own, gathered, (layer, path, inside), &content) {
+                layers.insert(layer);
+            }
+        }
+    }
+    layers
+}
+
+/// Whether any of a file's facts is of a program or script.
+fn may_start(facts: &[&Fact]) -> bool {
+    facts.iter().any(|fact| matches!(fact.kind, FactKind::Elf { .. } | FactKind::Text { .. }))
+}
+
+/// What is known of a file, and of what is inside it.
+fn contents<'a>(facts: &[&'a Fact]) -> BTreeMap<&'a [String], Content<'a>> {
+    let mut contents: BTreeMap<&[String], Content<'_>> = BTreeMap::new();
+    for fact in facts {
+        let key = fact.inside.as_slice();
         match &fact.kind {
             FactKind::Sha256(digest) => contents.entry(key).or_default().sha256 = Some(digest),
             FactKind::FuzzyHash { tlsh } => contents.entry(key).or_default().fuzzy = Some(tlsh),
@@ -89,45 +107,47 @@ pub(super) fn of(case: &Case<'_>, own: &Own<'_>, gathered: &mut Gathered<'_>) ->
             _ => {}
         }
     }
-    let mut layers = BTreeSet::new();
-    for ((layer, path, inside), content) in contents {
-        let Some(sha256) = content.sha256.filter(|_| !is_anew(path)) else { continue };
-        let (kind, word) = match (content.elf, content.script) {
-            (Some(_), _) => (IndicatorKind::ElfHash, "elf"),
-            (None, true) => (IndicatorKind::ScriptHash, "script"),
-            (None, false) => continue,
-        };
-        // Of what archives hold, what could be started as it lies there.
-        if !inside.is_empty() && !content.evidence && content.elf != Some(true) && !content.shebang {
-            continue;
-        }
-        let reach = case.reach(layer, path);
-        if reach == Reach::Removed && !content.evidence || !own.is_own(layer, path) {
-            continue;
-        }
-        layers.insert(layer);
-        let weight = match reach {
-            Reach::Starts => Weight::Acts,
-            _ if content.evidence => Weight::Acts,
-            Reach::Reachable => Weight::May,
-            Reach::Dormant if inside.is_empty() => Weight::Lies,
-            Reach::Dormant | Reach::Removed => Weight::Hidden,
-        };
-        let location = || Location::File {
-            layer,
-            path: path.clone(),
-            inside: inside.to_vec(),
-            line: None,
-            offset: None,
-        };
-        gathered.see(kind, &sha256.to_string(), weight, location());
-        if let Some(module) = content.module.filter(|module| is_somebodys(module)) {
-            let trace = format!("tool go-module {module}");
-            gathered.see(IndicatorKind::BuilderTrace, &trace, weight, location());
-        }
-        if let Some(tlsh) = content.fuzzy {
-            gathered.see(IndicatorKind::FuzzyHash, &format!("{word} {tlsh}"), weight, location());
-        }
+    contents
+}
+
+/// Notes one content; whether it is one to be noted.
+fn note(
+    case: &Case<'_>,
+    own: &Own<'_>,
+    gathered: &mut Gathered<'_>,
+    (layer, path, inside): (usize, &EntryPath, &[String]),
+    content: &Content<'_>,
+) -> bool {
+    let Some(sha256) = content.sha256 else { return false };
+    let (kind, word) = match (content.elf, content.script) {
+        (Some(_), _) => (IndicatorKind::ElfHash, "elf"),
+        (None, true) => (IndicatorKind::ScriptHash, "script"),
+        (None, false) => return false,
+    };
+    // Of what archives hold, what could be started as it lies there.
+    if !inside.is_empty() && !content.evidence && content.elf != Some(true) && !content.shebang {
+        return false;
     }
-    layers
+    let reach = case.reach(layer, path);
+    if reach == Reach::Removed && !content.evidence || !own.is_own(layer, path) {
+        return false;
+    }
+    let weight = match reach {
+        Reach::Starts => Weight::Acts,
+        _ if content.evidence => Weight::Acts,
+        Reach::Reachable => Weight::May,
+        Reach::Dormant if inside.is_empty() => Weight::Lies,
+        Reach::Dormant | Reach::Removed => Weight::Hidden,
+    };
+    let location =
+        || Location::File { layer, path: path.clone(), inside: inside.to_vec(), line: None, offset: None };
+    gathered.see(kind, &sha256.to_string(), weight, location());
+    if let Some(module) = content.module.filter(|module| is_somebodys(module)) {
+        let trace = format!("tool go-module {module}");
+        gathered.see(IndicatorKind::BuilderTrace, &trace, weight, location());
+    }
+    if let Some(tlsh) = content.fuzzy {
+        gathered.see(IndicatorKind::FuzzyHash, &format!("{word} {tlsh}"), weight, location());
+    }
+    true
 }

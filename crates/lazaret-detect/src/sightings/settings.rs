@@ -23,9 +23,11 @@ pub(super) fn of(image: &Image, traced: impl Fn(&str) -> bool, gathered: &mut Ga
 
 /// Variables that distributions, languages and products set, whose value follows from what they are.
 fn is_known_variable(name: &str) -> bool {
-    const NAMES: [&str; 46] = [
+    const NAMES: [&str; 51] = [
+        "ALGO",
         "CFLAGS",
         "CHARSET",
+        "COIN",
         "CPPFLAGS",
         "CXXFLAGS",
         "DEBIAN_FRONTEND",
@@ -55,6 +57,9 @@ fn is_known_variable(name: &str) -> bool {
         "PHP_CPPFLAGS",
         "PHP_LDFLAGS",
         "PIP_NO_CACHE_DIR",
+        "POOL",
+        "POOL_ADDRESS",
+        "POOL_URL",
         "PKG_RELEASE",
         "PS1",
         "PWD",
@@ -71,7 +76,48 @@ fn is_known_variable(name: &str) -> bool {
         "container",
         "no_proxy",
     ];
-    const PREFIXES: [&str; 3] = ["LC_", "XDG_", "NV_"];
+    // Of what the field's runtimes, package managers and agents read; whoever uses one sets what its manual says.
+    const PREFIXES: [&str; 39] = [
+        "APT_",
+        "ASPNETCORE_",
+        "BUNDLE_",
+        "CARGO_",
+        "CONDA_",
+        "COMPOSER_",
+        "CUDA_",
+        "DATADOG_",
+        "DD_",
+        "DOCKER_",
+        "DOTNET_",
+        "GEM_",
+        "GIT_",
+        "GODEBUG",
+        "GOFLAGS",
+        "GOPROXY",
+        "GOSUMDB",
+        "GRADLE_",
+        "HIST",
+        "JAVA_",
+        "KUBERNETES_",
+        "LC_",
+        "MAVEN_",
+        "NEW_RELIC_",
+        "NPM_CONFIG_",
+        "NUGET_",
+        "NVIDIA_",
+        "NV_",
+        "OTEL_",
+        "PHP_",
+        "PIP_",
+        "POETRY_",
+        "PYTHON",
+        "RUSTUP_",
+        "S6_",
+        "SENTRY_",
+        "UV_",
+        "XDG_",
+        "YARN_",
+    ];
     // Parts of a name between underscores.
     const WORDS: [&str; 29] = [
         "VERSION",
@@ -140,7 +186,8 @@ fn is_known_label(name: &str) -> bool {
         "vendor",
         "version",
     ];
-    const PREFIXES: [&str; 16] = [
+    const PREFIXES: [&str; 17] = [
+        "com.datadoghq.",
         "com.docker.compose.",
         "com.docker.desktop.",
         "com.docker.extension.",
@@ -275,9 +322,18 @@ mod tests {
 
     #[test]
     fn names_that_products_define_are_known() {
-        for name in
-            ["PATH", "JAVA_VERSION", "CATALINA_HOME", "GPG_KEYS", "HTTP_PROXY", "http_proxy", "LC_ALL"]
-        {
+        for name in [
+            "PATH",
+            "NVIDIA_VISIBLE_DEVICES",
+            "PIP_INDEX_URL",
+            "GOPROXY",
+            "JAVA_VERSION",
+            "CATALINA_HOME",
+            "GPG_KEYS",
+            "HTTP_PROXY",
+            "http_proxy",
+            "LC_ALL",
+        ] {
             assert!(is_known_variable(name), "{name}");
         }
         for name in ["DB_HOST", "RIG", "WORKER_ID"] {

@@ -1,9 +1,7 @@
 //! Names that whoever wrote a file left in it: the comment behind an SSH key, `somebody@machine` in a
 //! comment of a script.
 
-use std::collections::BTreeMap;
-
-use lazaret_model::{EntryPath, FactKind, IndicatorKind, Location, TextKind};
+use lazaret_model::{FactKind, IndicatorKind, Location, TextKind};
 
 use super::builder::person;
 use super::gathered::Gathered;
@@ -17,21 +15,20 @@ const LARGEST: usize = 64 << 10;
 const LINES: usize = 60;
 
 pub(super) fn of(case: &Case<'_>, own: &Own<'_>, gathered: &mut Gathered<'_>) {
-    // Whether a file is read for its comments.
-    let mut files: BTreeMap<(usize, &EntryPath), bool> = BTreeMap::new();
-    for (layer, fact) in case.facts().filter(|(_, fact)| fact.inside.is_empty()) {
-        match &fact.kind {
-            FactKind::Indicator(indicator) if indicator.kind == IndicatorKind::SshKey => {
-                files.entry((layer, &fact.path)).or_default();
-            }
-            FactKind::Text { kind, .. } if has_hash_comments(*kind) => {
-                files.insert((layer, &fact.path), true);
-            }
-            _ => {}
-        }
-    }
     let mut read = 0;
-    for ((layer, path), script) in files {
+    for (layer, path, facts) in own.files() {
+        let (mut key, mut script) = (false, false);
+        for fact in facts.iter().filter(|fact| fact.inside.is_empty()) {
+            match &fact.kind {
+                FactKind::Indicator(indicator) => key |= indicator.kind == IndicatorKind::SshKey,
+                // A file that is read for its comments.
+                FactKind::Text { kind, .. } => script |= has_hash_comments(*kind),
+                _ => {}
+            }
+        }
+        if !key && !script {
+            continue;
+        }
         let seen = case.view.lookup(path).filter(|found| found.data_layer == layer);
         let Some(content) = seen.and_then(|found| found.data.content) else { continue };
         if read >= FILES || !own.is_own(layer, path) {
@@ -41,6 +38,9 @@ pub(super) fn of(case: &Case<'_>, own: &Own<'_>, gathered: &mut Gathered<'_>) {
             continue;
         };
         read += 1;
+        if memchr::memchr(b'@', &bytes).is_none() && memchr::memmem::find(&bytes, b" AAAA").is_none() {
+            continue;
+        }
         let text = String::from_utf8_lossy(&bytes);
         for (number, line) in text.lines().enumerate() {
             let place =

@@ -1,5 +1,5 @@
-//! Which step of the history set a key of the configuration: after how many layers it stood there
-//! tells whether it is the image's own or came with its base.
+//! Which step of the history set a key of the configuration: the layer that the step comes with
+//! (`Image::layer_of`) tells whether it is the image's own or came with its base.
 
 use lazaret_model::{Image, Location};
 

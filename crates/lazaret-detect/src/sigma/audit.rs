@@ -1,10 +1,11 @@
 //! What happens, in the words of the Linux audit daemon (`auditd(8)`, `ausearch(8)`): the records
 //! `EXECVE`, `SYSCALL` (of `execve`) and `PATH` that the kernel would write.
 
-use lazaret_model::{Behaviour, BehaviourKind, FileOp, ImageConfig};
+use lazaret_model::{BehaviourKind, FileOp};
 use serde_json::{Map, Value};
 
 use super::event::{Event, program};
+use super::scene::Told;
 use crate::case::base_name;
 
 /// Arguments beyond this many are not told; the kernel splits longer lists over several records.
@@ -21,9 +22,9 @@ const READERS: &[&str] = &[
 ];
 
 /// The records of a behaviour.
-pub(super) fn records(behaviour: &Behaviour, config: &ImageConfig) -> Vec<Event> {
-    match &behaviour.kind {
-        BehaviourKind::Process { argv, image, .. } => process(argv, image.as_deref(), config),
+pub(super) fn records(told: &Told<'_>) -> Vec<Event> {
+    match told.kind {
+        BehaviourKind::Process { argv, image, .. } => process(argv, image.as_deref(), told.user),
         BehaviourKind::File { op, path, .. } => {
             let kind = match op {
                 FileOp::Write => "CREATE",
@@ -36,7 +37,7 @@ pub(super) fn records(behaviour: &Behaviour, config: &ImageConfig) -> Vec<Event>
     }
 }
 
-fn process(argv: &[String], image: Option<&str>, config: &ImageConfig) -> Vec<Event> {
+fn process(argv: &[String], image: Option<&str>, user: &str) -> Vec<Event> {
     let Some(called) = argv.first() else { return Vec::new() };
     let exe = program(image, argv).unwrap_or_default();
     let mut execve = record("EXECVE");
@@ -49,7 +50,7 @@ fn process(argv: &[String], image: Option<&str>, config: &ImageConfig) -> Vec<Ev
     call.insert("success".to_owned(), "yes".into());
     call.insert("comm".to_owned(), base_name(called).chars().take(COMM).collect::<String>().into());
     call.insert("exe".to_owned(), exe.as_str().into());
-    let user = config.user.split(':').next().unwrap_or_default();
+    let user = user.split(':').next().unwrap_or_default();
     let id = if matches!(user, "" | "root") { Some(0) } else { user.parse::<u64>().ok() };
     if let Some(id) = id {
         call.insert("uid".to_owned(), id.into());

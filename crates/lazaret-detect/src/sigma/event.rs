@@ -3,7 +3,7 @@ use rsigma_parser::LogSource;
 use serde_json::{Map, Value, json};
 
 use super::fit;
-use super::scene::Scene;
+use super::scene::{Scene, Told};
 
 /// Something that happens or is stated, in the field names of Sigma.
 ///
@@ -65,53 +65,46 @@ impl Event {
 
     /// What a process does, as far as the behaviour itself tells it.
     pub fn of_behaviour(behaviour: &Behaviour, config: &ImageConfig, platform: &str) -> Self {
-        Self::in_scene(behaviour, config, platform, &Scene::new(&|_| None))
+        Self::of_told(&Told::new(behaviour, config, platform, &Scene::new(&|_| None)))
     }
 
-    pub(super) fn in_scene(
-        behaviour: &Behaviour,
-        config: &ImageConfig,
-        platform: &str,
-        scene: &Scene<'_>,
-    ) -> Self {
-        let category = match &behaviour.kind {
+    pub(super) fn of_told(told: &Told<'_>) -> Self {
+        let category = match told.kind {
             BehaviourKind::Process { .. } => "process_creation",
             BehaviourKind::File { op: FileOp::Write | FileOp::Append, .. } => "file_event",
             BehaviourKind::File { op: FileOp::Delete, .. } => "file_delete",
             BehaviourKind::File { op: FileOp::Chmod, .. } => "file_change",
             BehaviourKind::Network { .. } => "network_connection",
         };
-        let mut event = Self::new(category, platform);
-        event.set("Phase", behaviour.phase.name());
-        event.set("Certainty", if behaviour.certainty == Certainty::Will { "will" } else { "may" });
-        event.set("User", if config.user.is_empty() { "root" } else { config.user.as_str() });
-        match &behaviour.kind {
-            BehaviourKind::Process { argv, image, parent, fed_by, stdin, downloaded } => {
+        let mut event = Self::new(category, told.platform);
+        event.set("Phase", told.phase.name());
+        event.set("Certainty", if told.certainty == Certainty::Will { "will" } else { "may" });
+        event.set("User", if told.user.is_empty() { "root" } else { told.user });
+        match told.kind {
+            BehaviourKind::Process { argv, image, parent: _, fed_by, stdin, downloaded } => {
                 event.set("Image", program(image.as_deref(), argv));
                 event.set("CommandLine", argv.join(" "));
                 event.set("Arguments", argv.clone());
                 event.set("ProcessName", process_names(image.as_deref(), argv));
-                if let Some(parent) = parent {
-                    event.set("ParentCommandLine", scene.parent_line(parent));
-                    match scene.parent_images(parent).as_slice() {
-                        [] => {}
-                        [one] => event.set("ParentImage", one.as_str()),
-                        both => event.set("ParentImage", both.to_vec()),
-                    }
+                event.set("ParentCommandLine", told.parent_line);
+                match told.by.as_slice() {
+                    [] => {}
+                    [one] => event.set("ParentImage", one.as_str()),
+                    both => event.set("ParentImage", both.to_vec()),
                 }
                 if !fed_by.is_empty() {
                     event.set("FedBy", fed_by.clone());
                 }
-                if scene.speaks_of_own_service(argv) {
+                if told.own_service {
                     event.set("OwnService", "true");
                 }
                 event.set("Stdin", stdin.clone());
                 event.set("Downloaded", downloaded.clone());
-                event.set("CurrentDirectory", config.working_dir.clone());
+                event.set("CurrentDirectory", told.working_dir);
             }
-            BehaviourKind::File { op, path, content, by } => {
+            BehaviourKind::File { op, path, content, by: _ } => {
                 event.set("TargetFilename", path.as_str());
-                event.set("Image", scene.image(by));
+                event.set("Image", told.by.first().cloned());
                 event.set("Content", content.clone());
                 let operation = match op {
                     FileOp::Write => "write",
@@ -121,7 +114,7 @@ impl Event {
                 };
                 event.set("Operation", operation);
             }
-            BehaviourKind::Network { host, port, url, by } => {
+            BehaviourKind::Network { host, port, url, by: _ } => {
                 let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
                 event.set("DestinationHostname", host.as_str());
                 let address = address.ok().map(|ip| ip.to_string());
@@ -129,7 +122,7 @@ impl Event {
                 event.set("DestinationIp", address.or_else(itself));
                 event.set("DestinationPort", port.map(u64::from));
                 event.set("Url", url.clone());
-                event.set("Image", scene.image(by));
+                event.set("Image", told.by.first().cloned());
                 event.set("Initiated", "true");
             }
         }
@@ -169,6 +162,12 @@ impl Event {
 
     pub(super) fn log_source(&self) -> &LogSource {
         &self.log_source
+    }
+
+    /// All that an answer depends on: what kind of record it is, and its fields.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let LogSource { category, product, service, .. } = &self.log_source;
+        serde_json::to_vec(&(category, product, service, &self.fields)).unwrap_or_default()
     }
 
     pub(super) fn fields(&self) -> &Value {

@@ -9,18 +9,19 @@ mod prepare;
 mod scene;
 
 use std::collections::HashSet;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use lazaret_launch::Statement;
 use lazaret_model::{Behaviour, BehaviourKind, ImageConfig, Launch, LeftOutRule, Location, Rule};
 use rsigma_eval::{Engine, JsonEvent, MatchDetailLevel};
 
 use crate::PackError;
+use crate::memo::{self, Memo};
 use crate::pack::{Entry, PackRule, Source};
 pub use event::Event;
 use prefilter::Prefilter;
 use prepare::{Place, Prepared};
-use scene::Scene;
+use scene::{Scene, Told};
 
 /// Rules over behaviour.
 pub struct SigmaRules {
@@ -34,6 +35,18 @@ pub struct SigmaRules {
     /// Whether any rule asks for records of the audit daemon, or for the words of commands.
     reads_audit: bool,
     reads_commands: bool,
+    /// What met which rules, by the event.
+    judged: Mutex<Memo<Arc<[Met]>>>,
+}
+
+/// Bytes of events whose answers are kept.
+const JUDGED_BYTES: usize = 16 << 20;
+
+/// A rule that an event met, by its number, and the fields that met it.
+#[derive(Debug, Clone)]
+struct Met {
+    rule: usize,
+    fields: Vec<(String, String)>,
 }
 
 /// A rule that is asked where its words stand.
@@ -110,6 +123,7 @@ impl SigmaRules {
             left_out: prepared.left_out,
             reads_audit: prepared.reads_audit,
             reads_commands: prepared.reads_commands,
+            judged: Mutex::new(Memo::new(JUDGED_BYTES)),
         };
         Ok((ready, prepared.described))
     }
@@ -136,19 +150,71 @@ impl SigmaRules {
 
     /// Judges one event. Only rules whose log source fits it are asked.
     pub fn judge_event(&self, event: &Event, place: HitPlace) -> Vec<Hit<'_>> {
+        self.hits(&self.met(event), place)
+    }
+
+    fn met(&self, event: &Event) -> Arc<[Met]> {
+        self.known(memo::EVENT, &event.to_bytes(), || self.meets(event))
+    }
+
+    /// What was met by what has these bytes, or `make` says now.
+    fn known(&self, what: u64, bytes: &[u8], make: impl FnOnce() -> Vec<Met>) -> Arc<[Met]> {
+        let key = memo::key(bytes, what);
+        let judged = || self.judged.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = judged().get(&key);
+        known.unwrap_or_else(|| {
+            let met: Arc<[Met]> = make().into();
+            judged().put(key, bytes.len(), &met);
+            met
+        })
+    }
+
+    fn hits(&self, met: &[Met], place: HitPlace) -> Vec<Hit<'_>> {
+        let hit = |met: &Met| {
+            let rule = &self.rules.get(met.rule)?.rule;
+            Some(Hit { rule, place, fields: met.fields.clone(), written: None })
+        };
+        met.iter().filter_map(hit).collect()
+    }
+
+    /// What a behaviour meets, each rule once: several records tell of one act.
+    fn met_by(&self, behaviour: &Behaviour, told: &Told<'_>, launch: Option<&Launch>) -> Vec<Met> {
+        let event = Event::of_told(told);
+        let mut met = self.meets(&match launch {
+            Some(launch) => event.in_launch(behaviour, launch),
+            None => event,
+        });
+        if self.reads_audit {
+            met.extend(audit::records(told).iter().flat_map(|record| self.meets(record)));
+        }
+        if let BehaviourKind::Process { argv, .. } = told.kind
+            && self.reads_commands
+        {
+            met.extend(self.meets(&Event::of_command(&argv.join(" "))));
+        }
+        self.once(met)
+    }
+
+    /// Each rule once, as it was met first.
+    fn once(&self, mut met: Vec<Met>) -> Vec<Met> {
+        let mut seen = HashSet::new();
+        met.retain(|met| self.rules.get(met.rule).is_some_and(|asked| seen.insert(asked.rule.id.as_str())));
+        met
+    }
+
+    fn meets(&self, event: &Event) -> Vec<Met> {
         let seen = JsonEvent::borrow(event.fields());
         let source = event.log_source();
         let candidates = self.prefilter.candidates(source.category.as_deref(), event.fields());
+        let candidates = candidates.into_iter().filter_map(|number| Some((number, self.rules.get(number)?)));
         candidates
-            .into_iter()
-            .filter_map(|number| self.rules.get(number))
-            .flat_map(|asked| {
+            .flat_map(|(rule, asked)| {
                 let results = self.engine(asked).evaluate_with_logsource(&seen, source);
                 results.into_iter().filter_map(move |result| {
                     let fields = result.as_detection()?.matched_fields.iter();
                     let fields = fields.filter(|f| !f.negated && !f.value.is_null());
                     let fields = fields.map(|f| (f.field.clone(), in_words(&f.value))).collect();
-                    Some(Hit { rule: &asked.rule, place, fields, written: None })
+                    Some(Met { rule, fields })
                 })
             })
             .collect()
@@ -185,36 +251,23 @@ impl SigmaRules {
         let mut hits = Vec::new();
         let mut scene = Scene::new(interpreter).with_services(behaviours);
         for (index, behaviour) in behaviours.iter().enumerate() {
-            let place = HitPlace::Behaviour(index);
-            let event = Event::in_scene(behaviour, config, platform, &scene);
-            let event = match launch {
-                Some(launch) => event.in_launch(behaviour, launch),
-                None => event,
+            let told = Told::new(behaviour, config, platform, &scene);
+            let make = || self.met_by(behaviour, &told, launch);
+            // What a launch adds is not in these bytes.
+            let met = match serde_json::to_vec(&told) {
+                Ok(bytes) if launch.is_none() => self.known(memo::BEHAVIOUR, &bytes, make),
+                _ => make().into(),
             };
-            let first = hits.len();
-            hits.extend(self.judge_event(&event, place));
-            if self.reads_audit {
-                for record in audit::records(behaviour, config) {
-                    hits.extend(self.judge_event(&record, place));
-                }
-            }
-            if let BehaviourKind::Process { argv, .. } = &behaviour.kind
-                && self.reads_commands
-            {
-                hits.extend(self.judge_event(&Event::of_command(&argv.join(" ")), place));
-            }
-            once(&mut hits, first);
+            hits.extend(self.hits(&met, HitPlace::Behaviour(index)));
             scene.note(behaviour);
         }
         hits.extend(self.judge_event(&Event::of_config(config, platform), HitPlace::Config));
         for (index, step) in config.history.iter().enumerate() {
-            let first = hits.len();
-            let place = HitPlace::History(index);
-            hits.extend(self.judge_event(&Event::of_history(step, platform), place));
+            let mut met = self.met(&Event::of_history(step, platform)).to_vec();
             if self.reads_commands {
-                hits.extend(self.judge_event(&Event::of_command(&step.created_by), place));
+                met.extend_from_slice(&self.met(&Event::of_command(&step.created_by)));
             }
-            once(&mut hits, first);
+            hits.extend(self.hits(&self.once(met), HitPlace::History(index)));
         }
         if let Some(launch) = launch {
             hits.extend(launched::judge(self, launch, config, platform));
@@ -232,16 +285,6 @@ impl SigmaRules {
         }
         hits
     }
-}
-
-/// Several records tell of one act: of the hits from `first` on, each rule stays once.
-fn once(hits: &mut Vec<Hit<'_>>, first: usize) {
-    let mut seen = HashSet::new();
-    let mut at = 0;
-    hits.retain(|hit| {
-        at += 1;
-        at <= first || seen.insert(hit.rule.id.as_str())
-    });
 }
 
 fn in_words(value: &serde_json::Value) -> String {

@@ -1,17 +1,21 @@
 //! What is known of programs beyond the one event that is judged.
 
-use std::collections::{HashMap, HashSet};
+use std::cell::RefCell;
 
-use lazaret_model::{Behaviour, BehaviourKind};
+use lazaret_model::{Behaviour, BehaviourKind, Certainty, ImageConfig, Phase};
+use serde::Serialize;
 
 use super::event::{program, rooted};
+use crate::hash::{Map, Set};
 
 /// The programs that started before an event, by the name they are called by.
 pub(super) struct Scene<'a> {
     interpreter: &'a dyn Fn(&str) -> Option<String>,
-    started: HashMap<&'a str, Started>,
+    /// What it said.
+    interpreters: RefCell<Map<String, Option<String>>>,
+    started: Map<&'a str, Started>,
     /// The services that are started anywhere on the same path, in their shortest form.
-    services: HashSet<&'a str>,
+    services: Set<&'a str>,
 }
 
 struct Started {
@@ -23,7 +27,12 @@ impl<'a> Scene<'a> {
     /// A scene in which nothing has started. `interpreter` gives the program that the kernel
     /// runs for a script, by the script's path.
     pub(super) fn new(interpreter: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Self { interpreter, started: HashMap::new(), services: HashSet::new() }
+        Self {
+            interpreter,
+            interpreters: RefCell::default(),
+            started: Map::default(),
+            services: Set::default(),
+        }
     }
 
     /// The same scene, with the services that `behaviours` start. A handler for a signal stands
@@ -44,7 +53,7 @@ impl<'a> Scene<'a> {
     }
 
     /// Whether a command speaks of a service that the same path starts: what it ends is its own.
-    pub(super) fn speaks_of_own_service(&self, argv: &[String]) -> bool {
+    fn speaks_of_own_service(&self, argv: &[String]) -> bool {
         let Some((program, words)) = argv.split_first() else { return false };
         let own = |word: &String| !is_verb(word) && self.services.contains(service_name(word));
         words.iter().any(own) || (manages_services(program) && own(program))
@@ -61,22 +70,27 @@ impl<'a> Scene<'a> {
     }
 
     /// The command line of the parent that is described as `parent`, as far as it is known.
-    pub(super) fn parent_line<'s>(&'s self, parent: &'s str) -> &'s str {
+    fn parent_line<'s>(&'s self, parent: &'s str) -> &'s str {
         // One word is a name; more are the command line itself.
         if parent.contains(' ') { parent } else { self.of(parent).map_or(parent, |known| &known.line) }
     }
 
     /// The images of the parent: the file, and what runs it where it is a script. Rules ask for
     /// the one or for the other.
-    pub(super) fn parent_images(&self, parent: &str) -> Vec<String> {
+    fn parent_images(&self, parent: &str) -> Vec<String> {
         let Some(first) = parent.split_whitespace().next() else { return Vec::new() };
         let image = self.image(first);
-        let interpreter = (self.interpreter)(&image).filter(|interpreter| *interpreter != image);
+        let known = self.interpreters.borrow().get(&image).cloned();
+        let interpreter = known.unwrap_or_else(|| {
+            let interpreter = (self.interpreter)(&image).filter(|interpreter| *interpreter != image);
+            self.interpreters.borrow_mut().insert(image.clone(), interpreter.clone());
+            interpreter
+        });
         std::iter::once(image).chain(interpreter).collect()
     }
 
     /// The path of the program that is called `name`.
-    pub(super) fn image(&self, name: &str) -> String {
+    fn image(&self, name: &str) -> String {
         if name.contains('/') {
             return name.to_owned();
         }
@@ -85,6 +99,54 @@ impl<'a> Scene<'a> {
 
     fn of(&self, name: &str) -> Option<&Started> {
         self.started.get(crate::case::base_name(name))
+    }
+}
+
+/// All that the events of one behaviour are made of, so that what is told alike is judged alike.
+#[derive(Debug, Serialize)]
+pub(super) struct Told<'a> {
+    pub phase: Phase,
+    pub certainty: Certainty,
+    pub kind: &'a BehaviourKind,
+    pub platform: &'a str,
+    pub user: &'a str,
+    pub working_dir: &'a str,
+    /// The command line of the process that starts this one.
+    pub parent_line: Option<&'a str>,
+    /// The image of the process that does it; of a process, those of the one that starts it.
+    pub by: Vec<String>,
+    /// Whether a command speaks of a service that the same path starts.
+    pub own_service: bool,
+}
+
+impl<'a> Told<'a> {
+    pub(super) fn new(
+        behaviour: &'a Behaviour,
+        config: &'a ImageConfig,
+        platform: &'a str,
+        scene: &'a Scene<'_>,
+    ) -> Self {
+        let (parent_line, by, own_service) = match &behaviour.kind {
+            BehaviourKind::Process { argv, parent, .. } => {
+                let parent = parent.as_deref();
+                let by = parent.map_or_else(Vec::new, |parent| scene.parent_images(parent));
+                (parent.map(|parent| scene.parent_line(parent)), by, scene.speaks_of_own_service(argv))
+            }
+            BehaviourKind::File { by, .. } | BehaviourKind::Network { by, .. } => {
+                (None, vec![scene.image(by)], false)
+            }
+        };
+        Self {
+            phase: behaviour.phase,
+            certainty: behaviour.certainty,
+            kind: &behaviour.kind,
+            platform,
+            user: &config.user,
+            working_dir: &config.working_dir,
+            parent_line,
+            by,
+            own_service,
+        }
     }
 }
 

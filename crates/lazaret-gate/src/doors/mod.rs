@@ -290,6 +290,9 @@ impl Question<'_> {
                     self.image(&ImageRef::Registry(pinned.clone()), &found.digest, &[pinned]).await?;
                 }
                 Document::Index(index) => {
+                    if let Some(judged) = self.gate.denied_list(&found.digest) {
+                        self.decide(std::slice::from_ref(&pinned), &judged)?;
+                    }
                     let mut children: Vec<_> =
                         index.manifests.iter().filter(|child| !child.is_attestation()).collect();
                     if let Some(wanted) = &platform {
@@ -336,13 +339,19 @@ impl Question<'_> {
             let verdict =
                 self.gate.judge.verdict_of(&self.asker, image, digest, launch, longest, self.left()).await;
             let judged = verdict.ok_or_else(|| Refusal::pending(30))??;
-            for name in names {
-                self.gate.decide_as(name, &judged, self.launch, &mut self.trace)?;
-                if let (true, Some(decision)) = (self.trace.audited, &self.trace.decision)
-                    && self.warning.is_none()
-                {
-                    self.warning = Some(refused(name, &judged, decision).message);
-                }
+            self.decide(names, &judged)?;
+        }
+        Ok(())
+    }
+
+    /// What the policy says of a verdict under each of these names.
+    fn decide(&mut self, names: &[RegistryRef], judged: &Arc<Judged>) -> Result<(), Refusal> {
+        for name in names {
+            self.gate.decide_as(name, judged, self.launch, &mut self.trace)?;
+            if let (true, Some(decision)) = (self.trace.audited, &self.trace.decision)
+                && self.warning.is_none()
+            {
+                self.warning = Some(refused(name, judged, decision).message);
             }
         }
         Ok(())

@@ -2,20 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use lazaret_model::{Account, Campaign, Digest, IndicatorKind, Lead, Member, Method, Shared, Tie, TieReason};
+use lazaret_model::{
+    Account, Campaign, Digest, IndicatorKind, Lead, Member, Method, Outcome, Shared, Tie, TieReason,
+};
+use lazaret_scan::feeds::Allowed;
 use lazaret_store::{Refuted, Store, StoreError};
 
-use super::words::{Words, named, noun, why};
-use super::{Memory, listings};
+use super::history::Before;
+use super::words::{Words, holds, is_of, lies_on, named, noun, why};
+use super::{Memory, history, listed, listings, signs};
 use crate::graph::weight::{THRESHOLD, in_bits};
-use crate::graph::{Edge, Reason};
+use crate::graph::{Above, Edge, Reason};
 
 /// Direct ties that are told at the most, besides those that hold a campaign together.
 const TIES: usize = 500;
 /// Indicators that are told at the most.
 const SHARED: usize = 300;
 /// Leads that are told at the most.
-const LEADS: usize = 500;
+pub const LEADS: usize = 500;
 /// The name of the method, with its sources.
 const METHOD: &str = "sum of log-likelihood ratios against a threshold (Fellegi and Sunter 1969), then \
     connected components (single linkage); docs/CAMPAIGNS.md";
@@ -26,12 +30,22 @@ pub(super) async fn refresh(store: &Store, memory: &Memory) -> Result<Vec<Campai
         memory.graph.clusters().into_iter().filter(|cluster| is_campaign(memory, cluster)).collect();
     let names = names(store, memory, &clusters).await?;
     let mut campaigns = Vec::with_capacity(clusters.len());
+    let mut known_by = Vec::new();
+    let above = memory.graph.above();
+    let before = Before::of(store.campaigns().await?);
+    let clean: HashSet<&Digest> = memory
+        .images()
+        .iter()
+        .filter(|image| image.outcome == Outcome::Clean)
+        .map(|image| &image.root)
+        .collect();
     for (cluster, id) in clusters.iter().zip(names) {
+        known_by.extend(signs::of(memory, cluster, &clean, &id));
         let rows = cluster.iter().flat_map(|image| memory.image(*image).rows.iter().copied()).collect();
-        campaigns.push((told(store, memory, cluster, id).await?, rows));
+        campaigns.push((told(store, memory, cluster, (&above, &before), id).await?, rows));
     }
     campaigns.sort_by(|(a, _), (b, _)| (b.members.len(), &a.id).cmp(&(a.members.len(), &b.id)));
-    store.put_campaigns(&campaigns).await?;
+    store.put_campaigns(&campaigns, &known_by).await?;
     Ok(campaigns.into_iter().map(|(campaign, _)| campaign).collect())
 }
 
@@ -89,7 +103,13 @@ fn new_name(memory: &Memory, cluster: &[u32], taken: &mut HashSet<String>) -> St
     }
 }
 
-async fn told(store: &Store, memory: &Memory, cluster: &[u32], id: String) -> Result<Campaign, StoreError> {
+async fn told(
+    store: &Store,
+    memory: &Memory,
+    cluster: &[u32],
+    (above, before): (&Above, &Before),
+    id: String,
+) -> Result<Campaign, StoreError> {
     let graph = &memory.graph;
     let mut members = cluster.to_vec();
     members.sort_by_cached_key(|image| {
@@ -104,10 +124,14 @@ async fn told(store: &Store, memory: &Memory, cluster: &[u32], id: String) -> Re
     let mut shared = graph.shared(cluster);
     shared.retain(|(number, _)| graph.weight_of(*number).0 > 0);
     shared.truncate(SHARED);
+    let mut lone = graph.lone_wallets(cluster);
+    lone.retain(|(number, ..)| shared.iter().all(|(other, _)| other != number));
+    lone.truncate(SHARED);
     let led = graph.leads(cluster);
     let numbers = shared
         .iter()
         .map(|(number, _)| *number)
+        .chain(lone.iter().map(|(number, ..)| *number))
         .chain(edges.iter().flat_map(|edge| named(&edge.tied)))
         .chain(led.iter().filter_map(|(_, reason)| match reason {
             Reason::Indicator(number) => Some(*number),
@@ -119,7 +143,7 @@ async fn told(store: &Store, memory: &Memory, cluster: &[u32], id: String) -> Re
         id,
         members: members.iter().map(|image| member(memory, *image)).collect(),
         accounts: accounts(memory, &members),
-        leads: leads(memory, cluster, &led, &words),
+        leads: leads(memory, cluster, above, &led, &words),
         method: method(store, memory, &members).await?,
         ..Campaign::default()
     };
@@ -137,20 +161,31 @@ async fn told(store: &Store, memory: &Memory, cluster: &[u32], id: String) -> Re
         let Some(indicator) = words.get(*number) else { continue };
         let mut at: Vec<usize> = holders.iter().filter_map(|image| position.get(image).copied()).collect();
         at.sort_unstable();
-        let inside = graph.holders(*number).iter().filter(|image| position.contains_key(image)).count();
         let place = match at.first() {
             Some(first) => place(store, memory, *number, members[*first]).await?,
             None => String::new(),
         };
         campaign.shared.push(Shared {
             indicator: indicator.clone(),
-            bits: in_bits(graph.weight_of(*number).0),
+            bits: in_bits(graph.says_among(*number, holders)),
             why: why(memory, *number, indicator),
             members: at,
-            elsewhere: (graph.holders(*number).len() - inside) as u64,
+            elsewhere: graph.elsewhere(*number, cluster) as u64,
             place,
         });
     }
+    for (number, holder, bits) in &lone {
+        let Some(indicator) = words.get(*number) else { continue };
+        campaign.lone.push(Shared {
+            indicator: indicator.clone(),
+            bits: in_bits(*bits),
+            why: why(memory, *number, indicator),
+            members: position.get(holder).copied().into_iter().collect(),
+            elsewhere: graph.elsewhere(*number, cluster) as u64,
+            place: place(store, memory, *number, *holder).await?,
+        });
+    }
+    campaign.lone.sort_by(|a, b| b.bits.total_cmp(&a.bits).then_with(|| a.indicator.cmp(&b.indicator)));
     campaign.shared.sort_by(|a, b| {
         let kind =
             |shared: &Shared| IndicatorKind::ALL.iter().position(|kind| *kind == shared.indicator.kind);
@@ -161,8 +196,18 @@ async fn told(store: &Store, memory: &Memory, cluster: &[u32], id: String) -> Re
             .then_with(|| a.indicator.cmp(&b.indicator))
     });
     listings::fill(store, &mut campaign).await?;
+    history::fill(store, &mut campaign, &judged(store, memory, &members).await?, before).await?;
+    listed::rename(store, &mut campaign).await?;
     campaign.title = title(&campaign);
     Ok(campaign)
+}
+
+/// When each of these images was judged last, in seconds since 1970.
+async fn judged(store: &Store, memory: &Memory, images: &[u32]) -> Result<Vec<Option<i64>>, StoreError> {
+    let rows: Vec<i64> = images.iter().flat_map(|image| memory.image(*image).rows.iter().copied()).collect();
+    let times: std::collections::HashMap<i64, i64> = store.judged_at(&rows).await?.into_iter().collect();
+    let last = |image: &u32| memory.image(*image).rows.iter().filter_map(|row| times.get(row)).max().copied();
+    Ok(images.iter().map(last).collect())
 }
 
 fn member(memory: &Memory, image: u32) -> Member {
@@ -173,6 +218,8 @@ fn member(memory: &Memory, image: u32) -> Member {
         tag: known.tag.clone(),
         digest: known.root.clone(),
         manifests: Vec::new(),
+        spared: Vec::new(),
+        built: Vec::new(),
         platforms: Vec::new(),
         account: Some(publisher.to_owned()).filter(|name| *name != known.repository),
         description: String::new(),
@@ -183,6 +230,7 @@ fn member(memory: &Memory, image: u32) -> Member {
         outcome: known.outcome,
         why: String::new(),
         deeds: Vec::new(),
+        lines: Vec::new(),
         rules: Vec::new(),
         built_on: None,
     }
@@ -239,24 +287,21 @@ async fn place(store: &Store, memory: &Memory, number: u32, image: u32) -> Resul
 
 /// Unconvicted images that share with members, are built on one, or are of their accounts: in this order
 /// of how much that says.
-fn leads(memory: &Memory, cluster: &[u32], led: &[(u32, Reason)], words: &Words) -> Vec<Lead> {
+fn leads(memory: &Memory, cluster: &[u32], above: &Above, led: &[(u32, Reason)], words: &Words) -> Vec<Lead> {
     let mut reasons: BTreeMap<u32, (u8, String)> = BTreeMap::new();
+    let mut held: BTreeMap<u32, usize> = BTreeMap::new();
     for (image, reason) in led {
         let Reason::Indicator(number) = reason else { continue };
         let Some(indicator) = words.get(*number) else { continue };
-        let held = memory.graph.holders(*number).iter().filter(|image| cluster.contains(image)).count();
-        let of = if held == 1 { "a member".to_owned() } else { format!("{held} members") };
-        let text = format!("holds the {} of {of}: {}", noun(indicator.kind), indicator.value);
-        reasons.insert(*image, (0, text));
+        let held = *held.entry(*number).or_insert_with(|| within(memory, cluster, *number));
+        reasons.insert(*image, (0, holds(indicator, held)));
     }
-    for (image, member) in memory.graph.built_on_members(cluster) {
-        let text = format!("lies on all layers of {}", memory.image(member).name());
-        reasons.entry(image).or_insert((1, text));
+    for (image, member) in memory.graph.built_on_members(cluster, above) {
+        reasons.entry(image).or_insert((1, lies_on(&memory.image(member).name())));
     }
     for image in memory.graph.of_its_publishers(cluster) {
         let publisher = memory.graph.publisher_of(image);
-        let text = format!("is of {publisher}, who published members; nothing else leads to it");
-        reasons.entry(image).or_insert((2, text));
+        reasons.entry(image).or_insert((2, is_of(publisher)));
     }
     let mut all: Vec<(u8, Lead)> = reasons
         .into_iter()
@@ -279,11 +324,16 @@ fn leads(memory: &Memory, cluster: &[u32], led: &[(u32, Reason)], words: &Words)
     all.into_iter().map(|(_, lead)| lead).collect()
 }
 
+/// How many members of a cluster hold an indicator.
+fn within(memory: &Memory, cluster: &[u32], number: u32) -> usize {
+    memory.graph.holders(number).iter().filter(|image| cluster.binary_search(image).is_ok()).count()
+}
+
 async fn method(store: &Store, memory: &Memory, members: &[u32]) -> Result<Method, StoreError> {
     let repositories: HashSet<&str> =
         members.iter().map(|image| memory.image(*image).repository.as_str()).collect();
-    let rows: HashSet<i64> =
-        members.iter().flat_map(|image| memory.image(*image).rows.iter().copied()).collect();
+    let publishers: HashSet<&str> = members.iter().map(|image| memory.graph.publisher_of(*image)).collect();
+    let images: HashSet<u32> = members.iter().copied().collect();
     let mut refuted = Vec::new();
     for refutation in store.refutations().await? {
         let what = match &refutation.what {
@@ -293,13 +343,16 @@ async fn method(store: &Store, memory: &Memory, members: &[u32]) -> Result<Metho
                 }
                 format!("{a} and {b} are not tied directly")
             }
-            Refuted::Indicator(indicator) => {
-                let Some(id) = store.indicator_id(indicator).await? else { continue };
-                let mut here = false;
-                for row in &rows {
-                    here = here || store.place_of(id, *row).await?.is_some();
+            Refuted::Account(account) => {
+                if !publishers.contains(account.as_str()) {
+                    continue;
                 }
-                if !here {
+                format!("that images are of {account} ties nobody")
+            }
+            Refuted::Indicator(indicator) => {
+                let id = store.indicator_id(indicator).await?;
+                let Some(number) = id.and_then(|id| memory.number(id)) else { continue };
+                if !memory.graph.holders(number).iter().any(|image| images.contains(image)) {
                     continue;
                 }
                 format!("{} {} ties nobody", noun(indicator.kind), indicator.value)
@@ -307,6 +360,16 @@ async fn method(store: &Store, memory: &Memory, members: &[u32]) -> Result<Metho
         };
         refuted.push(format!("{what}: {} ({})", refutation.reason, refutation.author));
     }
+    let members: HashSet<u32> = members.iter().copied().collect();
+    let held = memory
+        .allowed()
+        .iter()
+        .filter(|(number, _)| memory.graph.holders(**number).iter().any(|image| members.contains(image)));
+    let mut allowed: Vec<&Allowed> = held.map(|(_, allowed)| allowed).collect();
+    allowed.sort();
+    refuted.extend(allowed.into_iter().map(|Allowed { indicator, by }| {
+        format!("{} {} ties nobody: {by}", noun(indicator.kind), indicator.value)
+    }));
     Ok(Method {
         name: METHOD.to_owned(),
         threshold: in_bits(THRESHOLD),
@@ -348,13 +411,4 @@ pub fn bonds(ties: &[Tie]) -> String {
     let words: Vec<&str> = kinds.into_iter().take(3).map(|(kind, _)| kind).collect();
     let words = words.into_iter().map(|word| if word == "variants of" { "variants" } else { word });
     words.collect::<Vec<_>>().join(", ")
-}
-
-/// Whether a campaign holds a lead to what this digest names: campaign and reason.
-pub(super) fn leads_to(campaigns: &[Campaign], digest: &Digest) -> Vec<(String, String)> {
-    let of = |campaign: &Campaign| {
-        let lead = campaign.leads.iter().find(|lead| lead.digest == *digest)?;
-        Some((campaign.id.clone(), lead.reason.clone()))
-    };
-    campaigns.iter().filter_map(of).collect()
 }

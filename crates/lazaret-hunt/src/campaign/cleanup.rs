@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use lazaret_model::{Behaviour, BehaviourKind, Cleanup, Deed, DeedKind, FileOp, IndicatorKind, Phase};
+use lazaret_model::{
+    Behaviour, BehaviourKind, Cleanup, Deed, DeedKind, FileOp, IndicatorKind, Phase, Shared,
+};
 
-use super::deeds::{host_path, schedule_place};
+use super::deeds::{host_path, schedule_place, service_place};
+use crate::graph::weight::{Bond, base};
 
 /// Steps that are told at the most.
 const STEPS: usize = 60;
@@ -24,7 +27,10 @@ pub(super) struct Done<'r> {
 }
 
 /// What to clean up, in the order in which it should be done: stop what brings the rest back first.
-pub(super) fn cleanup(all: &[Done<'_>]) -> Vec<Cleanup> {
+///
+/// Places that only the campaign's images name are blocked too, whichever finding names them: `shared` is
+/// what the members have in common.
+pub(super) fn cleanup(all: &[Done<'_>], shared: &[Shared]) -> Vec<Cleanup> {
     let mut steps: BTreeMap<(u8, String), (String, Vec<usize>)> = BTreeMap::new();
     let mut step = |order: u8, what: String, because: String, member: usize| {
         let (_, members) = steps.entry((order, what)).or_insert_with(|| (because, Vec::new()));
@@ -73,18 +79,49 @@ pub(super) fn cleanup(all: &[Done<'_>]) -> Vec<Cleanup> {
         }
         for indicator in &done.indicators {
             let what = match indicator.kind {
-                IndicatorKind::Host | IndicatorKind::Pool | IndicatorKind::Url => {
-                    format!("Block and look in the logs for connections to {}", quoted(&indicator.value))
-                }
+                IndicatorKind::Host | IndicatorKind::Pool | IndicatorKind::Url => block(&indicator.value),
                 _ => continue,
             };
             step(7, what, format!("the {} of the image", super::words::noun(indicator.kind)), done.member);
         }
     }
+    for shared in shared.iter().filter(|shared| is_theirs(shared)) {
+        let value = &shared.indicator.value;
+        // A host whose full address is told already says nothing more.
+        if shared.indicator.kind == IndicatorKind::Host
+            && steps.keys().any(|(order, what)| *order == 7 && names_host(what, value))
+        {
+            continue;
+        }
+        let because = format!("the {} of several images", super::words::noun(shared.indicator.kind));
+        let (_, members) = steps.entry((7, block(value))).or_insert_with(|| (because, Vec::new()));
+        members.extend(&shared.members);
+        members.sort_unstable();
+        members.dedup();
+    }
     let mut told: Vec<Cleanup> =
         steps.into_iter().map(|((_, what), (because, members))| Cleanup { what, because, members }).collect();
     told.truncate(STEPS);
     told
+}
+
+/// Whether a place is the actor's: it is infrastructure that is not everybody's, and nobody else names it.
+fn is_theirs(shared: &Shared) -> bool {
+    let base = base(shared.indicator.kind, &shared.indicator.value);
+    base.bond == Bond::Infrastructure && base.bits > 0 && shared.bits > 0.0 && shared.elsewhere == 0
+}
+
+fn block(place: &str) -> String {
+    format!("Block and look in the logs for connections to {}", quoted(place))
+}
+
+/// Whether a step names a full address at this host.
+fn names_host(step: &str, host: &str) -> bool {
+    step.split_once("://").is_some_and(|(_, rest)| {
+        let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+        rest.strip_prefix(host)
+            .is_some_and(|after| after.is_empty() || after.starts_with(['/', ':', '?', '#']))
+    })
 }
 
 /// What a behaviour changed on the host.
@@ -111,7 +148,7 @@ fn written(behaviour: &Behaviour, step: &mut impl FnMut(u8, String, String)) {
             };
             step(2, what, because("writes"));
         }
-        FileOp::Write | FileOp::Append if host.contains("/systemd/") || host.contains("/init.d/") => {
+        FileOp::Write | FileOp::Append if service_place(host) => {
             step(1, format!("Stop and remove the service {host} on the host"), because("writes"));
         }
         FileOp::Write | FileOp::Append => {
@@ -129,5 +166,37 @@ fn quoted(text: &str) -> String {
     match line.char_indices().nth(QUOTED) {
         Some((at, _)) => format!("{}…", &line[..at]),
         None => line.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lazaret_model::Indicator;
+
+    use super::*;
+
+    #[test]
+    fn places_that_only_the_campaign_names_are_blocked_and_those_of_others_are_not() {
+        let shared = |kind, value: &str, elsewhere| Shared {
+            indicator: Indicator::new(kind, value),
+            bits: 13.0,
+            why: String::new(),
+            members: vec![0, 1],
+            elsewhere,
+            place: String::new(),
+        };
+        let all = [
+            shared(IndicatorKind::Url, "http://dl.otter.test/x/a.bin", 0),
+            shared(IndicatorKind::Host, "dl.otter.test", 0),
+            shared(IndicatorKind::Host, "otter.test", 0),
+            shared(IndicatorKind::Host, "irc.viper.test", 0),
+            shared(IndicatorKind::Host, "cdn.example.test", 3),
+            shared(IndicatorKind::Host, "github.com", 0),
+            shared(IndicatorKind::Wallet, "xmr:4abc", 0),
+        ];
+        let told: Vec<String> = cleanup(&[], &all).into_iter().map(|step| step.what).collect();
+        let wanted: Vec<String> =
+            ["http://dl.otter.test/x/a.bin", "irc.viper.test", "otter.test"].map(block).into();
+        assert_eq!(told, wanted);
     }
 }

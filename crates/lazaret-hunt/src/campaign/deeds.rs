@@ -1,11 +1,14 @@
 //! What an image does, in the words of the tables in which such cases are told: from the findings that
 //! accuse it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use lazaret_model::{
-    Behaviour, BehaviourKind, Class, Deed, DeedKind, FileOp, Finding, ImageReport, Phase, Reach, Severity,
+    Behaviour, BehaviourKind, Class, Deed, DeedKind, FileOp, Finding, ImageReport, Indicator, IndicatorKind,
+    Location, Phase, Reach, Severity,
 };
+
+use crate::graph::weight::{Bond, base};
 
 /// Rules whose name says what they see better than their folder does; the longest beginning counts.
 const RULES: [(&str, DeedKind); 49] = [
@@ -122,6 +125,15 @@ pub fn accusing(image: &ImageReport) -> Vec<String> {
     rules
 }
 
+/// Lines of scripts, as written, that do what malware does.
+pub(super) fn lines(image: &ImageReport) -> impl Iterator<Item = String> {
+    let guilty = |finding: &&Finding| finding.class == Class::Malware && finding.severity >= Severity::Medium;
+    let places: HashSet<&Location> =
+        image.findings.iter().filter(guilty).flat_map(Finding::evidence).map(|one| &one.location).collect();
+    let lines = image.inventory.lines.iter().filter(move |line| places.contains(&line.location));
+    lines.map(|line| line.text.clone())
+}
+
 fn collect<'f>(image: &ImageReport, findings: impl Iterator<Item = &'f Finding>) -> BTreeMap<DeedKind, Deed> {
     let mut found: BTreeMap<DeedKind, (Severity, Deed)> = BTreeMap::new();
     let mut add = |severity: Severity, deed: Deed| {
@@ -132,7 +144,14 @@ fn collect<'f>(image: &ImageReport, findings: impl Iterator<Item = &'f Finding>)
         }
     };
     for finding in findings {
-        add(finding.severity, of(finding));
+        add(finding.severity, of(image, finding));
+        if let Some(deed) = kept_up(image, finding) {
+            add(Severity::Low, deed);
+        }
+    }
+    // Where nothing but who may log in is known of a key, it is still who may log in.
+    if let Some(deed) = own_key(image) {
+        add(Severity::Low, deed);
     }
     for behaviour in &image.behaviours {
         if let Some(deed) = done_to_host(behaviour) {
@@ -157,14 +176,102 @@ fn collect<'f>(image: &ImageReport, findings: impl Iterator<Item = &'f Finding>)
     found.into_iter().map(|(kind, (_, deed))| (kind, deed)).collect()
 }
 
-fn of(finding: &Finding) -> Deed {
+fn of(image: &ImageReport, finding: &Finding) -> Deed {
     let first = &finding.evidence()[0];
     let excerpt = first.excerpt.as_deref().map(str::trim).filter(|text| !text.is_empty());
-    Deed {
+    let mut deed = Deed {
         kind: kind(finding),
         evidence: excerpt.unwrap_or(&first.what).to_owned(),
         place: first.location.to_string(),
+    };
+    // A command alone does not say who is at the other end.
+    let far = match deed.kind {
+        DeedKind::ReverseShell => orders(&first.what).map(|from| ("at the orders of", from)),
+        DeedKind::DownloadAndRun | DeedKind::MinerFetched => {
+            fetched(image, &deed.evidence, &first.location).map(|from| ("fetched from", from))
+        }
+        _ => None,
+    };
+    if let Some((how, from)) = far.filter(|(_, from)| !deed.evidence.contains(from.as_str())) {
+        deed.evidence.push_str(&format!(", {how} {from}"));
     }
+    deed
+}
+
+/// Who tells a shell what to do, where the evidence says so: `host:port`.
+fn orders(what: &str) -> Option<String> {
+    let (_, from) = what.split_once(" on what ")?;
+    let from = from.strip_suffix(" prints").unwrap_or(from);
+    let from = from.strip_prefix("/dev/tcp/").or_else(|| from.strip_prefix("/dev/udp/"))?;
+    let (host, port) = from.rsplit_once('/')?;
+    Some(format!("{host}:{port}"))
+}
+
+/// The address that a command of this text, at this place, was fetched from.
+fn fetched(image: &ImageReport, command: &str, place: &Location) -> Option<String> {
+    image.behaviours.iter().find_map(|behaviour| {
+        let BehaviourKind::Process { argv, downloaded: Some(from), .. } = &behaviour.kind else {
+            return None;
+        };
+        let here = behaviour.because.first() == Some(place);
+        (here && argv.join(" ") == command).then(|| from.clone())
+    })
+}
+
+/// Places that an image contacts for what it is accused of, and that its findings name in words only.
+pub(super) fn contacts(image: &ImageReport) -> Vec<Indicator> {
+    let accuses = |finding: &&Finding| finding.class == Class::Malware && finding.reach >= Reach::Reachable;
+    let mut all = Vec::new();
+    for finding in image.findings.iter().filter(accuses) {
+        let first = &finding.evidence()[0];
+        if let Some(from) = orders(&first.what) {
+            let host = from.rsplit_once(':').map_or(from.as_str(), |(host, _)| host);
+            all.push(Indicator::new(IndicatorKind::Host, host));
+        }
+        let command = first.excerpt.as_deref().map(str::trim).unwrap_or_default();
+        if let Some(from) = fetched(image, command, &first.location) {
+            all.push(Indicator::new(IndicatorKind::Url, from));
+        }
+    }
+    // What everybody fetches from is nobody's to be blocked.
+    all.retain(|indicator| {
+        let base = base(indicator.kind, &indicator.value);
+        base.bond == Bond::Infrastructure && base.bits > 0
+    });
+    all
+}
+
+/// The schedule in the image that a deed is done by.
+fn kept_up(image: &ImageReport, finding: &Finding) -> Option<Deed> {
+    let by_schedule = finding.evidence()[0].what.starts_with("by schedule");
+    let evidence = finding.evidence().iter().filter(|_| by_schedule).find(|evidence| {
+        let path = evidence.location.path();
+        path.is_some_and(|path| schedule_place(&format!("/{}", path.to_str().trim_start_matches('/'))))
+    })?;
+    let command = image.behaviours.iter().find_map(|behaviour| match &behaviour.kind {
+        BehaviourKind::Process { argv, .. } if behaviour.because.first() == Some(&evidence.location) => {
+            Some(argv.join(" "))
+        }
+        _ => None,
+    });
+    let excerpt = evidence.excerpt.as_deref().map(str::trim).filter(|text| !text.is_empty());
+    let evidence_text =
+        command.or_else(|| excerpt.map(str::to_owned)).unwrap_or_else(|| evidence.what.clone());
+    Some(Deed { kind: DeedKind::Cron, evidence: evidence_text, place: evidence.location.to_string() })
+}
+
+/// A key that the image itself lets in.
+fn own_key(image: &ImageReport) -> Option<Deed> {
+    let sighting = image.sightings.iter().find(|sighting| {
+        let path = sighting.location.path();
+        sighting.indicator.kind == IndicatorKind::SshKey
+            && path.is_some_and(|path| path.to_str().contains(".ssh/authorized_keys"))
+    })?;
+    Some(Deed {
+        kind: DeedKind::SshKey,
+        evidence: sighting.indicator.value.clone(),
+        place: sighting.location.to_string(),
+    })
 }
 
 /// What kind of deed a finding accuses of.
@@ -172,6 +279,12 @@ fn kind(finding: &Finding) -> DeedKind {
     let id = finding.rule.id.as_str();
     if schedules(id) {
         return schedule_kind(finding);
+    }
+    if ["persistence/host-schedule", "persistence/launch-host-schedule"].contains(&id)
+        && on_host(finding, service_place)
+        && !on_host(finding, schedule_place)
+    {
+        return DeedKind::HostService;
     }
     if id == "persistence/scheduled-download" {
         return if in_own_crontab(finding) { DeedKind::Cron } else { DeedKind::DownloadAndRun };
@@ -204,13 +317,16 @@ fn schedules(id: &str) -> bool {
 
 /// A schedule is the host's where it is written below a mount.
 fn schedule_kind(finding: &Finding) -> DeedKind {
+    if on_host(finding, schedule_place) { DeedKind::HostCron } else { DeedKind::Cron }
+}
+
+/// Whether a finding names a path below a mount that is such a place on the host.
+fn on_host(finding: &Finding, place: fn(&str) -> bool) -> bool {
     let texts = finding.evidence().iter().flat_map(|evidence| {
         [Some(evidence.what.as_str()), evidence.excerpt.as_deref()].into_iter().flatten()
     });
-    let hosts = texts
-        .flat_map(str::split_whitespace)
-        .any(|word| word.starts_with('/') && host_path(word).is_some_and(schedule_place));
-    if hosts { DeedKind::HostCron } else { DeedKind::Cron }
+    let mut words = texts.flat_map(str::split_whitespace);
+    words.any(|word| word.starts_with('/') && host_path(word).is_some_and(place))
 }
 
 /// Whether what a schedule runs stands in a crontab that the image brings.
@@ -252,6 +368,8 @@ fn done_to_host(behaviour: &Behaviour) -> Option<Deed> {
     let host = host_path(path)?;
     let kind = if schedule_place(host) {
         DeedKind::HostCron
+    } else if service_place(host) {
+        DeedKind::HostService
     } else if host.ends_with("/.ssh/authorized_keys") || host.ends_with("/.ssh/authorized_keys2") {
         DeedKind::SshKey
     } else {
@@ -270,6 +388,11 @@ pub(super) fn schedule_place(path: &str) -> bool {
     ["/etc/cron", "/var/spool/cron", "/spool/cron", "/etc/anacrontab", "/etc/periodic"]
         .iter()
         .any(|place| path.starts_with(place))
+}
+
+/// Whether services of a system are kept here, which start when it starts.
+pub(super) fn service_place(path: &str) -> bool {
+    ["/systemd/", "/init.d/", "/etc/rc.local", "/etc/init/"].iter().any(|place| path.contains(place))
 }
 
 /// Folders at which images find the host's files, as those who mount them call them.
@@ -321,6 +444,24 @@ mod tests {
             ("/data/x", None),
         ] {
             assert_eq!(host_path(path), host, "{path}");
+        }
+    }
+
+    #[test]
+    fn who_gives_orders_is_read_from_the_evidence() {
+        for (what, from) in [
+            (
+                "at start, runs /bin/bash on what /dev/tcp/198.51.100.23/4443 prints",
+                Some("198.51.100.23:4443"),
+            ),
+            (
+                "by schedule, runs /bin/sh on what /dev/tcp/c2.example.test/80 prints",
+                Some("c2.example.test:80"),
+            ),
+            ("at start, runs /bin/sh on what curl prints", None),
+            ("at start, runs /bin/sh", None),
+        ] {
+            assert_eq!(orders(what).as_deref(), from, "{what}");
         }
     }
 

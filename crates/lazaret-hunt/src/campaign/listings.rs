@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use lazaret_model::{Campaign, Lure};
 use lazaret_store::{Store, StoreError};
 
+use super::listed::name_of;
+
 /// Puts into a campaign what is listed of its repositories and accounts.
 pub(super) async fn fill(store: &Store, campaign: &mut Campaign) -> Result<(), StoreError> {
-    let mut pulls: BTreeMap<String, u64> = BTreeMap::new();
+    let mut pulls: BTreeMap<(String, String), u64> = BTreeMap::new();
     let mut last: Option<(String, Option<lazaret_model::Listing>)> = None;
     for member in &mut campaign.members {
         // Members are in the order of their repositories.
@@ -23,12 +25,19 @@ pub(super) async fn fill(store: &Store, campaign: &mut Campaign) -> Result<(), S
         member.updated = tag.and_then(|tag| tag.updated.clone()).or_else(|| listing.updated.clone());
         (member.pulls, member.stars) = (listing.pulls, listing.stars);
         if let (true, Some(account), Some(count)) = (first, &member.account, listing.pulls) {
-            let sum = pulls.entry(account.clone()).or_default();
-            *sum = sum.saturating_add(count);
+            // A repository may lie on the disk in several places, one for each tag: its pulls are the same.
+            let (repository, _) = name_of(&member.repository, Some(listing));
+            let known = pulls.entry((account.clone(), repository)).or_default();
+            *known = count.max(*known);
         }
     }
+    let mut sums: BTreeMap<String, u64> = BTreeMap::new();
+    for ((account, _), count) in pulls {
+        let sum = sums.entry(account).or_default();
+        *sum = sum.saturating_add(count);
+    }
     for account in &mut campaign.accounts {
-        account.pulls = pulls.get(&account.name).copied();
+        account.pulls = sums.get(&account.name).copied();
     }
     campaign.lures = lures(store, campaign).await?;
     Ok(())

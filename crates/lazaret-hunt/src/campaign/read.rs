@@ -1,11 +1,13 @@
 //! The graph from what the store remembers: numbers for all images, texts for few.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 
 use lazaret_model::{Digest, Indicator, Outcome};
+use lazaret_scan::feeds::Allowed;
 use lazaret_store::{GraphImage, GraphLink, Refuted, Store, StoreError};
 
-use crate::graph::{self, Graph, ImageInput, LinkInput};
+use crate::graph::{self, Graph, ImageInput, Judged, LinkInput};
 
 /// Rows of images, and of what belongs to them, that are asked for at once.
 const PAGE: u32 = 500;
@@ -22,6 +24,8 @@ pub struct Memory {
     indicators: Vec<i64>,
     /// The graph's number of an image's row.
     nodes: HashMap<i64, u32>,
+    /// What feeds allow of the graph's indicators.
+    allowed: BTreeMap<u32, Allowed>,
 }
 
 /// An image of the graph.
@@ -35,7 +39,9 @@ pub struct Known {
     pub root: Digest,
     /// The worst verdict of its platforms.
     pub outcome: Outcome,
-    /// Its rows in the store, one for each platform.
+    /// Digests of its manifests, one for each of [`Known::rows`].
+    pub manifests: Vec<Digest>,
+    /// Its rows in the store, one for each platform, and for each other name that it was judged by.
     pub rows: Vec<i64>,
 }
 
@@ -50,7 +56,15 @@ impl Known {
 
     /// Whether its verdict makes it a node that can be tied.
     pub fn is_convicted(&self) -> bool {
-        matches!(self.outcome, Outcome::Malicious | Outcome::Suspicious)
+        self.judged() == Judged::Convicted
+    }
+
+    fn judged(&self) -> Judged {
+        match self.outcome {
+            Outcome::Malicious | Outcome::Suspicious => Judged::Convicted,
+            Outcome::Clean => Judged::Clean,
+            Outcome::Inconclusive => Judged::Unknown,
+        }
     }
 }
 
@@ -58,42 +72,52 @@ impl Known {
 pub type Keep<'k> = &'k (dyn Fn(&Known, &Indicator) -> bool + Sync);
 
 impl Memory {
-    /// Reads the graph and clusters it.
+    /// Reads the graph and clusters it. What feeds allow ties nobody.
     ///
     /// # Errors
     ///
     /// If the store cannot be read.
-    pub async fn read(store: &Store) -> Result<Self, StoreError> {
-        Self::read_with(store, None).await
+    pub async fn read(store: &Store, allowed: &[Allowed]) -> Result<Self, StoreError> {
+        Self::build(store, None, allowed).await
     }
 
-    /// [`Memory::read`], without the links that `keep` refuses.
+    /// [`Memory::read`] without feeds, and without the links that `keep` refuses.
     ///
     /// # Errors
     ///
     /// If the store cannot be read.
     pub async fn read_with(store: &Store, keep: Option<Keep<'_>>) -> Result<Self, StoreError> {
+        Self::build(store, keep, &[]).await
+    }
+
+    async fn build(store: &Store, keep: Option<Keep<'_>>, allowed: &[Allowed]) -> Result<Self, StoreError> {
         let mut graph = Graph::new();
         let (indicators, numbers, values) = read_indicators(store, &mut graph, keep.is_some()).await?;
         let (images, nodes) = read_images(store).await?;
         let mut inputs = inputs(&images, &accounts(store).await?);
-        // Where the layers of a row begin among all layers of its image, as they are stacked.
-        let mut begins: HashMap<i64, u32> = HashMap::with_capacity(nodes.len());
+        // Where the layers of a row lie among all layers of its image, as they are stacked.
+        let mut places: HashMap<i64, Range<u32>> = HashMap::with_capacity(nodes.len());
         let mut rows: Vec<i64> = nodes.keys().copied().collect();
         rows.sort_unstable();
         for page in rows.chunks(PAGE as usize) {
             let (Some(first), Some(last)) = (page.first(), page.last()) else { continue };
-            for (row, diff_id) in store.graph_layers(*first, *last).await? {
-                let Some(node) = nodes.get(&row) else { continue };
+            for layer in store.graph_layers(*first, *last).await? {
+                let Some(node) = nodes.get(&layer.image) else { continue };
                 let stacks = &mut inputs[*node as usize].stacks;
-                let begin: usize = stacks.iter().map(Vec::len).sum();
-                if let std::collections::hash_map::Entry::Vacant(new) = begins.entry(row) {
-                    new.insert(begin as u32);
+                let end = stacks.iter().map(Vec::len).sum::<usize>() as u32;
+                let place = places.entry(layer.image).or_insert_with(|| {
                     stacks.push(Vec::new());
+                    end..end
+                });
+                let Some(stack) = stacks.last_mut() else { continue };
+                // A layer whose diff id its configuration does not name is nobody else's, and has its place
+                // all the same.
+                while stack.len() < layer.position as usize {
+                    let unnamed = format!("image {} layer {}", layer.image, stack.len());
+                    stack.push(graph::layer_key(&unnamed));
                 }
-                if let Some(stack) = stacks.last_mut() {
-                    stack.push(graph::layer_key(&diff_id));
-                }
+                stack.push(graph::layer_key(&layer.diff_id));
+                place.end = place.start + stack.len() as u32;
             }
             for link in store.graph_links(*first, *last).await? {
                 let (Some(node), Some(indicator)) = (nodes.get(&link.image), numbers.get(&link.indicator))
@@ -105,8 +129,8 @@ impl Memory {
                     known.is_none_or(|value| keep(&images[*node as usize], value))
                 });
                 if kept {
-                    let begin = begins.get(&link.image).copied();
-                    inputs[*node as usize].links.push(input(&link, *indicator, begin));
+                    let place = places.get(&link.image);
+                    inputs[*node as usize].links.push(input(&link, *indicator, place));
                 }
             }
         }
@@ -114,13 +138,14 @@ impl Memory {
             graph.insert(&input);
         }
         refute(store, &mut graph, &numbers).await?;
+        let allowed = allow(store, &mut graph, &numbers, allowed).await?;
         for base in store.bases().await? {
             for diff_id in &base.diff_ids {
                 graph.trust_layer(graph::layer_key(&diff_id.to_string()));
             }
         }
         graph.cluster();
-        Ok(Self { graph, images, indicators, nodes })
+        Ok(Self { graph, images, indicators, nodes, allowed })
     }
 
     /// An image by its number in the graph.
@@ -138,30 +163,25 @@ impl Memory {
         self.indicators[number as usize]
     }
 
+    /// Which feed allows an indicator, in words.
+    pub fn allowed_by(&self, number: u32) -> Option<&str> {
+        self.allowed.get(&number).map(|allowed| allowed.by.as_str())
+    }
+
+    /// What feeds allow of all that was seen, by its number in the graph.
+    pub(super) fn allowed(&self) -> &BTreeMap<u32, Allowed> {
+        &self.allowed
+    }
+
+    /// The number in the graph of an indicator of the store.
+    pub fn number(&self, indicator: i64) -> Option<u32> {
+        // They were read in the order of their numbers in the store.
+        self.indicators.binary_search(&indicator).ok().map(|at| at as u32)
+    }
+
     /// The image that a row of the store belongs to.
     pub fn node(&self, row: i64) -> Option<u32> {
         self.nodes.get(&row).copied()
-    }
-
-    /// Images that a person may mean: by repository, repository and tag, or digest; the convicted ones
-    /// first. A name without registry means any registry.
-    pub fn find(&self, name: &str) -> Vec<u32> {
-        let meant = |known: &Known| {
-            let full = known.name();
-            let ends = |text: &str| text == name || text.ends_with(&format!("/{name}"));
-            let digest = known.root.to_string();
-            ends(&known.repository)
-                || ends(&full)
-                || digest == name
-                || name
-                    .strip_suffix(&digest)
-                    .and_then(|n| n.strip_suffix('@'))
-                    .is_some_and(|n| known.repository == n || known.repository.ends_with(&format!("/{n}")))
-        };
-        let mut found: Vec<u32> =
-            (0..self.images.len() as u32).filter(|number| meant(self.image(*number))).collect();
-        found.sort_by_key(|number| (!self.image(*number).is_convicted(), *number));
-        found
     }
 }
 
@@ -187,7 +207,8 @@ async fn read_indicators(
     Ok((ids, numbers, values))
 }
 
-/// All images, rows of one name and digest together, in the order of their names.
+/// All images, rows of one name and digest together, in the order of their names. What was judged by its
+/// digest is the image that a tag of its repository names, where one does.
 async fn read_images(store: &Store) -> Result<(Vec<Known>, Numbers), StoreError> {
     let mut rows: Vec<GraphImage> = Vec::new();
     loop {
@@ -197,6 +218,7 @@ async fn read_images(store: &Store) -> Result<(Vec<Known>, Numbers), StoreError>
         }
         rows.extend(page);
     }
+    under_their_tags(&mut rows);
     rows.sort_by(|a, b| {
         (&a.repository, &a.tag, a.root.to_string(), a.id).cmp(&(
             &b.repository,
@@ -213,6 +235,7 @@ async fn read_images(store: &Store) -> Result<(Vec<Known>, Numbers), StoreError>
         match same {
             Some(known) => {
                 known.rows.push(row.id);
+                known.manifests.push(row.manifest);
                 if row.outcome.rank() > known.outcome.rank() {
                     known.outcome = row.outcome;
                 }
@@ -222,12 +245,38 @@ async fn read_images(store: &Store) -> Result<(Vec<Known>, Numbers), StoreError>
                 tag: row.tag,
                 root: row.root,
                 outcome: row.outcome,
+                manifests: vec![row.manifest],
                 rows: vec![row.id],
             }),
         }
         nodes.insert(row.id, images.len() as u32 - 1);
     }
     Ok((images, nodes))
+}
+
+/// Gives what was judged by a digest, of an index or of one of its platforms, the name of a tag of its
+/// repository that stands for it; of several the first.
+fn under_their_tags(rows: &mut [GraphImage]) {
+    type Names = BTreeSet<(String, String)>;
+    let mut tagged: HashMap<(String, Digest), Names> = HashMap::new();
+    let mut roots: HashMap<String, Digest> = HashMap::new();
+    for row in rows.iter() {
+        let Some(tag) = &row.tag else { continue };
+        let root = row.root.to_string();
+        for digest in [&row.root, &row.manifest] {
+            let names = tagged.entry((row.repository.clone(), digest.clone())).or_default();
+            names.insert((tag.clone(), root.clone()));
+        }
+        roots.entry(root).or_insert_with(|| row.root.clone());
+    }
+    for row in rows.iter_mut().filter(|row| row.tag.is_none()) {
+        let names = tagged.get(&(row.repository.clone(), row.root.clone()));
+        let Some((tag, root)) = names.and_then(Names::first) else { continue };
+        row.tag = Some(tag.clone());
+        if let Some(root) = roots.get(root) {
+            row.root = root.clone();
+        }
+    }
 }
 
 async fn accounts(store: &Store) -> Result<HashMap<String, String>, StoreError> {
@@ -246,21 +295,24 @@ fn inputs(images: &[Known], accounts: &HashMap<String, String>) -> Vec<ImageInpu
         publisher: graph::publisher(&known.repository, accounts.get(&known.repository).map(String::as_str)),
         repository: known.repository.clone(),
         name: format!("{}@{}", known.tag.as_deref().unwrap_or_default(), known.root),
-        convicted: known.is_convicted(),
+        judged: known.judged(),
         ..ImageInput::default()
     };
     images.iter().map(input).collect()
 }
 
-fn input(link: &GraphLink, indicator: u32, begin: Option<u32>) -> LinkInput {
-    let layer = begin.zip(link.layer).and_then(|(begin, layer)| begin.checked_add(layer));
-    LinkInput { indicator, layer, place: link.place, named: link.named }
+fn input(link: &GraphLink, indicator: u32, place: Option<&Range<u32>>) -> LinkInput {
+    let layer = place
+        .zip(link.layer)
+        .and_then(|(place, layer)| place.start.checked_add(layer).filter(|layer| place.contains(layer)));
+    LinkInput { indicator, layer, place: link.place, role: link.role }
 }
 
 async fn refute(store: &Store, graph: &mut Graph, numbers: &Numbers) -> Result<(), StoreError> {
     for refutation in store.refutations().await? {
         match &refutation.what {
             Refuted::Pair(a, b) => graph.refute_pair(a, b),
+            Refuted::Account(account) => graph.refute_account(account),
             Refuted::Indicator(indicator) => {
                 let id = store.indicator_id(indicator).await?;
                 if let Some(number) = id.and_then(|id| numbers.get(&id)) {
@@ -270,4 +322,72 @@ async fn refute(store: &Store, graph: &mut Graph, numbers: &Numbers) -> Result<(
         }
     }
     Ok(())
+}
+
+/// Refutes what feeds allow, and says what of it was seen.
+async fn allow(
+    store: &Store,
+    graph: &mut Graph,
+    numbers: &Numbers,
+    allowed: &[Allowed],
+) -> Result<BTreeMap<u32, Allowed>, StoreError> {
+    let indicators: Vec<Indicator> = allowed.iter().map(|one| one.indicator.clone()).collect();
+    let mut seen = BTreeMap::new();
+    for (position, id) in store.indicator_ids(&indicators).await? {
+        if let (Some(number), Some(one)) = (numbers.get(&id), allowed.get(position)) {
+            graph.refute_indicator(*number);
+            seen.insert(*number, one.clone());
+        }
+    }
+    Ok(seen)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn row(repository: &str, tag: Option<&str>, root: u8, manifest: u8) -> GraphImage {
+        GraphImage {
+            id: 0,
+            repository: repository.to_owned(),
+            tag: tag.map(str::to_owned),
+            root: Digest::sha256(&[root; 32]),
+            manifest: Digest::sha256(&[manifest; 32]),
+            outcome: Outcome::Malicious,
+        }
+    }
+
+    #[test]
+    fn what_was_judged_by_digest_is_the_image_of_its_tag() {
+        let names = |rows: &[GraphImage]| -> Vec<(Option<String>, Digest)> {
+            let mut rows = rows.to_vec();
+            under_their_tags(&mut rows);
+            rows.into_iter().map(|row| (row.tag, row.root)).collect()
+        };
+        let image = |tag: Option<&str>, root: u8| (tag.map(str::to_owned), Digest::sha256(&[root; 32]));
+        let rows = [
+            row("r/a", Some("2"), 1, 11),
+            row("r/a", Some("1"), 1, 11),
+            row("r/a", Some("1"), 1, 12),
+            // By the index, by one of its platforms, by what no tag names; and another repository's.
+            row("r/a", None, 1, 11),
+            row("r/a", None, 12, 12),
+            row("r/a", None, 13, 13),
+            row("r/b", None, 1, 11),
+        ];
+        assert_eq!(
+            names(&rows),
+            [
+                image(Some("2"), 1),
+                image(Some("1"), 1),
+                image(Some("1"), 1),
+                image(Some("1"), 1),
+                image(Some("1"), 1),
+                image(None, 13),
+                image(None, 1),
+            ]
+        );
+    }
 }

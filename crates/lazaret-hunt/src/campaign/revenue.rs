@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use lazaret_model::{Campaign, IndicatorKind, Revenue};
+use lazaret_model::{Campaign, IndicatorKind, Revenue, one_line};
 use serde::Deserialize;
 
 /// Entries that are read at the most.
@@ -19,6 +19,16 @@ pub enum WalletsError {
         "the wallets have no column `{0}`: name wallet and amount, and currency, usd, as_of and source if known"
     )]
     Column(&'static str),
+    /// An amount is none.
+    #[error("wallet {wallet}: the {column} `{text}` is no amount: write 544.74 or 90,000")]
+    Amount {
+        /// Which wallet.
+        wallet: String,
+        /// Which column.
+        column: &'static str,
+        /// What stands there.
+        text: String,
+    },
     /// There are too many.
     #[error("the wallets are more than {ENTRIES}: give those of this campaign")]
     Many,
@@ -62,19 +72,42 @@ impl Amount {
 ///
 /// If it has neither form, or no wallet or amount.
 pub fn wallets(text: &str, name: &str) -> Result<Vec<Revenue>, WalletsError> {
+    // Spreadsheets write a mark of byte order before the first column.
+    let text = text.trim_start_matches('\u{feff}');
     let entries = if text.trim_start().starts_with(['[', '{']) { json(text)? } else { csv(text)? };
     if entries.len() > ENTRIES {
         return Err(WalletsError::Many);
     }
-    let revenue = |entry: Entry| Revenue {
-        wallet: entry.wallet,
-        amount: entry.amount.text(),
-        currency: entry.currency,
-        usd: entry.usd.map(Amount::text).filter(|usd| !usd.is_empty()),
-        as_of: entry.as_of.filter(|time| !time.is_empty()),
-        source: if entry.source.is_empty() { name.to_owned() } else { entry.source },
+    let revenue = |entry: Entry| {
+        let usd = entry.usd.map(Amount::text).filter(|usd| !usd.trim().is_empty());
+        Ok(Revenue {
+            amount: amount(&entry.wallet, "amount", &entry.amount.text())?,
+            usd: usd.map(|usd| amount(&entry.wallet, "usd", &usd)).transpose()?,
+            wallet: entry.wallet,
+            currency: entry.currency,
+            as_of: entry.as_of.filter(|time| !time.is_empty()),
+            source: if entry.source.is_empty() { name.to_owned() } else { entry.source },
+        })
     };
-    Ok(entries.into_iter().map(revenue).collect())
+    entries.into_iter().map(revenue).collect()
+}
+
+/// An amount as it was given, where it is one: digits, in groups of three or not, with decimals or not.
+fn amount(wallet: &str, column: &'static str, text: &str) -> Result<String, WalletsError> {
+    let text = text.trim();
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|digit| digit.is_ascii_digit());
+    let (whole, decimals) = text.split_once('.').map_or((text, None), |(whole, rest)| (whole, Some(rest)));
+    let mut groups = whole.split(',');
+    let first = groups.next().unwrap_or_default();
+    let formed = digits(first)
+        && (first.len() <= 3 || !whole.contains(','))
+        && groups.all(|group| group.len() == 3 && digits(group))
+        && decimals.is_none_or(digits);
+    if !formed {
+        let (wallet, text) = (one_line(wallet, 120), one_line(text, 60));
+        return Err(WalletsError::Amount { wallet, column, text });
+    }
+    Ok(text.to_owned())
 }
 
 /// Puts into a campaign what is known of its own wallets, in the order of what they are shared with.
@@ -82,6 +115,7 @@ pub fn add(campaign: &mut Campaign, known: &[Revenue]) {
     let own: BTreeSet<&str> = campaign
         .shared
         .iter()
+        .chain(&campaign.lone)
         .filter(|shared| shared.indicator.kind == IndicatorKind::Wallet)
         .map(|shared| shared.indicator.value.as_str())
         .collect();
@@ -197,6 +231,21 @@ mod tests {
                 ("xmr:4abc", "544.74", "XMR", None, "f.json"),
             ]
         );
+    }
+
+    #[test]
+    fn an_amount_is_a_number_and_a_file_of_a_spreadsheet_is_read() {
+        let read = |amount: &str| wallets(&format!("\u{feff}wallet,amount\n4abc,{amount}\n"), "f");
+        for right in ["544.74", "0", "\"90,000\"", "\"1,234,567.5\"", " 12 "] {
+            assert!(read(right).is_ok(), "{right}");
+        }
+        for wrong in ["lots", "NaN", "-5", "", "inf", "1e9", "\"1,23\"", "\"1234,567\"", ".5", "5."] {
+            let error = read(wrong).expect_err(wrong);
+            assert!(error.to_string().starts_with("wallet 4abc: the amount `"), "{error}");
+        }
+        let usd = wallets("[{\"wallet\": \"4abc\", \"amount\": 1, \"usd\": \"many\"}]", "f");
+        assert!(matches!(usd, Err(WalletsError::Amount { column: "usd", .. })));
+        assert!(wallets("\u{feff}[{\"wallet\": \"4abc\", \"amount\": 1.5}]", "f").is_ok());
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! What the reports on the members of a campaign tell of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use lazaret_model::{
-    Campaign, Class, Conduct, Deed, DeedKind, Image, Indicator, Report, Severity, Technique,
+    Campaign, Class, Conduct, Deed, DeedKind, Digest, Indicator, Member, Outcome, Report, Severity, Shared,
+    Technique,
 };
 use lazaret_store::{Store, StoreError};
 
 use super::cleanup::{Done, cleanup};
-use super::{claims, deeds, timeline};
+use super::{claims, deeds};
 
 /// Indicators of one member that are looked at for what is to be cleaned up.
 const INDICATORS: usize = 20;
@@ -17,25 +18,22 @@ const INDICATORS: usize = 20;
 /// is not known, keeps what the graph knows of it.
 pub(super) async fn tell(store: &Store, campaign: &mut Campaign) -> Result<(), StoreError> {
     let mut techniques: BTreeMap<String, (Vec<String>, Vec<usize>)> = BTreeMap::new();
-    let mut made: Vec<Option<String>> = Vec::with_capacity(campaign.members.len());
     let mut steps = Steps::default();
     for at in 0..campaign.members.len() {
         let root = campaign.members[at].digest.clone();
-        let Some(report) = store.latest_report(&root).await? else {
-            made.push(None);
+        let Some(report) = store.latest_of_all_platforms(&root).await? else {
             continue;
         };
-        let time = created(&report);
         let member = &mut campaign.members[at];
-        if member.created.is_none() {
-            member.created.clone_from(&time);
-        }
-        made.push(time);
         member.why.clone_from(&report.verdict.why);
         for image in &report.images {
             member.manifests.push(image.image.manifest.clone());
+            if !matches!(image.verdict.outcome, Outcome::Malicious | Outcome::Suspicious) {
+                member.spared.push(image.image.manifest.clone());
+            }
             member.platforms.extend(image.image.platform.as_ref().map(ToString::to_string));
             member.rules.extend(deeds::accusing(image));
+            member.lines.extend(deeds::lines(image));
             for deed in deeds::deeds(image) {
                 if member.deeds.iter().all(|known| known.kind != deed.kind) {
                     member.deeds.push(deed);
@@ -62,6 +60,8 @@ pub(super) async fn tell(store: &Store, campaign: &mut Campaign) -> Result<(), S
         member.platforms.dedup();
         member.rules.sort();
         member.rules.dedup();
+        member.lines.sort();
+        member.lines.dedup();
         steps.add(at, &member.deeds, report);
     }
     campaign.techniques = techniques
@@ -73,8 +73,24 @@ pub(super) async fn tell(store: &Store, campaign: &mut Campaign) -> Result<(), S
         .collect();
     campaign.claims = claims::claims(campaign);
     campaign.conduct = conduct(campaign);
-    campaign.cleanup = steps.cleanup();
-    campaign.timeline = timeline::timeline(store, campaign, &made).await?;
+    campaign.cleanup = steps.cleanup(&campaign.shared);
+    spare(store, campaign).await
+}
+
+/// Finds out which digests of members honest images have too: whoever denies one of these denies them. An
+/// actor has them by putting an honest image into his index, or by publishing it under a name that lies.
+async fn spare(store: &Store, campaign: &mut Campaign) -> Result<(), StoreError> {
+    let all: BTreeSet<String> =
+        campaign.members.iter().flat_map(Member::accused).map(ToString::to_string).collect();
+    let all: Vec<Digest> = all.iter().filter_map(|digest| digest.parse().ok()).collect();
+    let clean: HashSet<Digest> = store.clean_digests(&all).await?.into_iter().collect();
+    for member in &mut campaign.members {
+        let own = std::iter::once(&member.digest).chain(&member.manifests);
+        let found: Vec<Digest> = own.filter(|digest| clean.contains(digest)).cloned().collect();
+        member.spared.extend(found);
+        member.spared.sort_by_key(ToString::to_string);
+        member.spared.dedup();
+    }
     Ok(())
 }
 
@@ -92,6 +108,11 @@ impl Steps {
         let mut behaviours = Vec::new();
         let mut indicators: Vec<Indicator> = Vec::new();
         for image in report.images {
+            for contact in deeds::contacts(&image) {
+                if indicators.len() < INDICATORS && !indicators.contains(&contact) {
+                    indicators.push(contact);
+                }
+            }
             behaviours.extend(image.behaviours.into_iter().filter(|behaviour| {
                 matches!(&behaviour.kind, lazaret_model::BehaviourKind::File { path, .. }
                     if deeds::host_path(path).is_some())
@@ -106,26 +127,15 @@ impl Steps {
         self.members.push((member, deeds.to_vec(), behaviours, indicators));
     }
 
-    fn cleanup(&self) -> Vec<lazaret_model::Cleanup> {
+    fn cleanup(&self, shared: &[Shared]) -> Vec<lazaret_model::Cleanup> {
         let done = self.members.iter().map(|(member, deeds, behaviours, indicators)| Done {
             member: *member,
             deeds,
             behaviours,
             indicators: indicators.iter().collect(),
         });
-        cleanup(&done.collect::<Vec<_>>())
+        cleanup(&done.collect::<Vec<_>>(), shared)
     }
-}
-
-/// When an image was made, by its own word: the latest of its platforms.
-fn created(report: &Report) -> Option<String> {
-    let times = report.images.iter().filter_map(|image| own_word(&image.image));
-    times.filter_map(|time| timeline::utc(&time)).max()
-}
-
-fn own_word(image: &Image) -> Option<String> {
-    let steps = image.config.history.iter().rev().map(|step| &step.created);
-    std::iter::once(&image.config.created).chain(steps).find(|time| !time.is_empty()).cloned()
 }
 
 /// For each kind of deed a sentence with the evidence of the member that shows it best.
@@ -171,6 +181,8 @@ fn verb(kind: DeedKind, count: usize) -> &'static str {
         (DeedKind::DownloadAndRun, false) => "fetch and run what nobody has seen.",
         (DeedKind::HostCron, true) => "writes to the host's schedule.",
         (DeedKind::HostCron, false) => "write to the host's schedule.",
+        (DeedKind::HostService, true) => "puts a service on the host.",
+        (DeedKind::HostService, false) => "put a service on the host.",
         (DeedKind::Cron, true) => "keeps a schedule of its own.",
         (DeedKind::Cron, false) => "keep a schedule of their own.",
         (DeedKind::ReverseShell, true) => "hands a shell to somebody far away.",

@@ -4,8 +4,11 @@ use std::collections::HashSet;
 
 use lazaret_model::{Campaign, Moment};
 use lazaret_store::{Store, StoreError};
+use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use time::{OffsetDateTime, UtcOffset};
+
+use super::history::Span;
+use super::listed::name_of;
 
 /// Moments that are told at the most: the first and the last ones.
 const MOMENTS: usize = 1000;
@@ -13,47 +16,43 @@ const MOMENTS: usize = 1000;
 const BUILT: &str = " is built, by its own word";
 const PUSHED: &str = " is pushed";
 
-/// A time as RFC 3339 in UTC, where it is one and none of the times that builders write for none.
-pub(super) fn utc(text: &str) -> Option<String> {
-    let time = OffsetDateTime::parse(text, &Rfc3339).ok()?.to_offset(UtcOffset::UTC);
-    (time.year() >= 2013).then(|| time.format(&Rfc3339).ok()).flatten()
-}
-
-/// What happened when, oldest first. `made` are the times at which images were made by their own word.
+/// What happened when, oldest first, as far as it can be true.
 pub(super) async fn timeline(
     store: &Store,
     campaign: &Campaign,
-    made: &[Option<String>],
+    span: Span,
 ) -> Result<Vec<Moment>, StoreError> {
     let mut all = Vec::new();
     let mut note = |time: Option<&str>, what: String, member: Option<usize>| {
-        if let Some(time) = time.and_then(utc) {
+        if let Some(time) = time.and_then(|time| span.utc(time)) {
             all.push(Moment { time, what, member });
         }
     };
     let mut before = "";
     for (at, member) in campaign.members.iter().enumerate() {
-        let name = match &member.tag {
-            Some(tag) => format!("{}:{tag}", member.repository),
-            None => member.repository.clone(),
-        };
         let first = before != member.repository;
         before = &member.repository;
         let listed = store.listing(&member.repository).await?.map(|row| row.listing);
+        let (repository, tag) = name_of(&member.repository, listed.as_ref());
+        let name = match member.tag.as_ref().or(tag.as_ref()) {
+            Some(tag) => format!("{repository}:{tag}"),
+            None => repository.clone(),
+        };
         if let (true, Some(listing)) = (first, &listed) {
-            note(listing.created.as_deref(), format!("{} is created", member.repository), Some(at));
+            note(listing.created.as_deref(), format!("{repository} is created"), Some(at));
             let tags: Vec<_> = listing.tags.iter().filter(|tag| tag.updated.is_some()).collect();
             for tag in &tags {
-                let what = format!("{}:{}{PUSHED}", member.repository, tag.name);
+                let what = format!("{repository}:{}{PUSHED}", tag.name);
                 note(tag.updated.as_deref(), what, Some(at));
             }
             let pushed = tags.iter().any(|tag| tag.updated == listing.updated);
             if !pushed && listing.updated != listing.created {
-                note(listing.updated.as_deref(), format!("{} is changed", member.repository), Some(at));
+                note(listing.updated.as_deref(), format!("{repository} is changed"), Some(at));
             }
         }
-        let made = made.get(at).and_then(Option::as_deref);
-        note(made, format!("{name}{BUILT}"), Some(at));
+        for built in &member.built {
+            note(Some(built), format!("{name}{BUILT}"), Some(at));
+        }
         if first {
             let mut last: Option<(String, String)> = None;
             for row in store.tag_history(&member.repository).await? {
@@ -63,8 +62,7 @@ pub(super) async fn timeline(
                 if moved {
                     let seen = OffsetDateTime::from_unix_timestamp(row.first_seen / 1000).ok();
                     let seen = seen.and_then(|time| time.format(&Rfc3339).ok());
-                    let what =
-                        format!("{}:{} is seen to stand for another image", member.repository, row.tag);
+                    let what = format!("{repository}:{} is seen to stand for another image", row.tag);
                     note(seen.as_deref(), what, Some(at));
                 }
                 last = Some((row.tag.clone(), row.digest.to_string()));
@@ -83,10 +81,11 @@ pub(super) async fn timeline(
     Ok(all)
 }
 
-/// In order, each once; an image that is built and pushed at one time is told once.
+/// In order, each once, also where several members are of the repository that it happened to; an image
+/// that is built and pushed at one time is told once.
 fn folded(mut all: Vec<Moment>) -> Vec<Moment> {
     all.sort();
-    all.dedup();
+    all.dedup_by(|next, kept| next.time == kept.time && next.what == kept.what);
     let of = |moment: &Moment, deed: &str| {
         moment.what.strip_suffix(deed).map(|name| (moment.time.clone(), name.to_owned()))
     };
@@ -103,7 +102,7 @@ fn folded(mut all: Vec<Moment>) -> Vec<Moment> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Moment, folded, utc};
+    use super::{Moment, folded};
 
     #[test]
     fn an_image_that_is_built_and_pushed_at_one_time_is_told_once() {
@@ -127,10 +126,12 @@ mod tests {
     }
 
     #[test]
-    fn times_are_told_in_utc_and_those_that_mean_none_are_not() {
-        assert_eq!(utc("2024-03-01T01:00:00+02:00").as_deref(), Some("2024-02-29T23:00:00Z"));
-        assert_eq!(utc("1970-01-01T00:00:00Z"), None);
-        assert_eq!(utc("0001-01-01T00:00:00Z"), None);
-        assert_eq!(utc("yesterday"), None);
+    fn what_happened_to_a_repository_is_told_once_for_all_its_members() {
+        let moment = |member: usize| Moment {
+            time: "2024-02-01T00:00:00Z".to_owned(),
+            what: "a/b is created".to_owned(),
+            member: Some(member),
+        };
+        assert_eq!(folded(vec![moment(2), moment(0), moment(1)]), [moment(0)]);
     }
 }

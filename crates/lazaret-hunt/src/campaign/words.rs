@@ -9,6 +9,9 @@ use super::Memory;
 use crate::graph::weight::{self, Bond, Millibits, in_bits};
 use crate::graph::{Reason, Tied};
 
+/// What stands before the name of an image that another one is built on.
+pub(super) const BUILT_ON: &str = "built on ";
+
 /// The indicators that are told, by their number in the graph.
 #[derive(Debug, Default)]
 pub struct Words {
@@ -48,7 +51,7 @@ impl Words {
                 None => "something that was forgotten since".to_owned(),
             },
             Reason::SameAccount => format!("the account {publisher}"),
-            Reason::BuiltOn { lower, .. } => format!("built on {}", memory.image(lower).name()),
+            Reason::BuiltOn { lower, .. } => format!("{BUILT_ON}{}", memory.image(lower).name()),
         }
     }
 
@@ -89,6 +92,22 @@ pub fn noun(kind: IndicatorKind) -> &'static str {
     }
 }
 
+/// Why what holds an indicator of members is a lead.
+pub(super) fn holds(indicator: &Indicator, members: usize) -> String {
+    let of = if members == 1 { "a member".to_owned() } else { format!("{members} members") };
+    format!("holds the {} of {of}: {}", noun(indicator.kind), indicator.value)
+}
+
+/// Why what is built on a member is a lead.
+pub(super) fn lies_on(member: &str) -> String {
+    format!("lies on all layers of {member}")
+}
+
+/// Why what somebody published who published members is a lead, and how weak a one.
+pub(super) fn is_of(publisher: &str) -> String {
+    format!("is of {publisher}, who published members; nothing else leads to it")
+}
+
 /// Why an indicator weighs what it weighs.
 pub fn why(memory: &Memory, number: u32, indicator: &Indicator) -> String {
     let graph = &memory.graph;
@@ -105,23 +124,26 @@ pub fn why(memory: &Memory, number: u32, indicator: &Indicator) -> String {
         IndicatorKind::SshKey => "an SSH key",
         kind => &format!("a {}", noun(kind)),
     };
+    if let Some(by) = memory.allowed_by(number) {
+        return format!("{what}; {by}");
+    }
     if graph.is_refuted(number) {
         return format!("{what}; refuted by a person");
     }
     if base.bits == 0 {
         return format!("{what} that many share or that is nobody's");
     }
-    let others = graph.len() - graph.convicted();
+    let others = graph.clean();
     let all = graph.publisher_count();
     match base.bond {
         Bond::Owner | Bond::Infrastructure if publishers <= 1 => {
-            format!("{what}; none of {others} unconvicted images of others holds it")
+            format!("{what}; none of {others} clean images of others holds it")
         }
         Bond::Owner | Bond::Infrastructure if bits == 0 => {
-            format!("{what}; {} and more publishers of unconvicted images hold it", publishers - 1)
+            format!("{what}; {} and more publishers of clean images hold it", publishers - 1)
         }
         Bond::Owner | Bond::Infrastructure => {
-            format!("{what}; publishers of unconvicted images that hold it: {} of {all}", publishers - 1)
+            format!("{what}; publishers of clean images that hold it: {} of {all}", publishers - 1)
         }
         Bond::Tool | Bond::Habit if publishers <= 1 => {
             format!("{what}; one publisher of {all} has it, counting as one those whom an owner ties")

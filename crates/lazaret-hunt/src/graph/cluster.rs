@@ -29,7 +29,10 @@ impl Graph {
         self.became.clear();
         for (indicator, stands) in self.fuzzy.grouped() {
             self.indicators[indicator as usize].stands = stands;
+            // What a person refuted is the script, whichever of its variants stands for it.
+            self.indicators[stands as usize].refuted |= self.indicators[indicator as usize].refuted;
         }
+        self.take_over();
         self.list_holders();
         let mut marks = Marks::default();
         let all = 0..self.indicators.len() as u32;
@@ -53,7 +56,8 @@ impl Graph {
     fn list_holders(&mut self) {
         for node in &mut self.indicators {
             node.holders.clear();
-            (node.convicted, node.listed) = (0, false);
+            node.convicted = 0;
+            node.uneven = false;
         }
         let mut order: Vec<u32> = (0..self.images.len() as u32).collect();
         order.sort_unstable_by_key(|image| {
@@ -66,11 +70,14 @@ impl Graph {
                 link.indicator = self.indicators[link.indicator as usize].stands;
             }
             super::tidy(&mut node.links);
-            for link in &node.links {
+            for at in 0..self.images[image as usize].links.len() {
+                let node = &self.images[image as usize];
+                let (link, convicted) = (node.links[at], node.convicted);
+                let uneven = convicted && self.is_held_back(&link);
                 let indicator = &mut self.indicators[link.indicator as usize];
                 indicator.holders.push(image);
-                indicator.convicted += u32::from(node.convicted);
-                indicator.listed |= link.listed;
+                indicator.convicted += u32::from(convicted);
+                indicator.uneven |= uneven;
             }
         }
         let shared = |node: &super::IndicatorNode| node.convicted > 1 && owners(node.base.bond);
@@ -139,14 +146,14 @@ impl Graph {
                     continue;
                 }
                 let here = |other: &u32| scratch.position[*other as usize] != NONE;
-                let holders: Vec<u32> = self.counted(link.indicator).filter(here).collect();
-                self.unite_all(&holders, scratch, tied);
+                let holders: Vec<u32> = self.united(link.indicator).into_iter().filter(here).collect();
+                self.unite_all(link.indicator, &holders, scratch, tied);
             }
         }
     }
 
     /// Unites images that are all tied to each other, but for those whom a person told apart.
-    fn unite_all(&self, all: &[u32], scratch: &Scratch, tied: &mut Sets) {
+    fn unite_all(&self, indicator: u32, all: &[u32], scratch: &Scratch, tied: &mut Sets) {
         let position = |image: u32| scratch.position[image as usize];
         let told_apart = |image: u32| {
             let repository = self.images[image as usize].repository;
@@ -164,7 +171,7 @@ impl Graph {
             let mut reached = vec![start];
             while let Some(from) = reached.pop() {
                 rest.retain(|other| {
-                    let apart = !self.may_tie(from, *other);
+                    let apart = !self.may_tie(from, *other) || self.came_with_base(indicator, from, *other);
                     if !apart {
                         tied.unite(position(from), position(*other));
                         reached.push(*other);
@@ -239,11 +246,10 @@ impl Graph {
     fn unite_by_sum(&self, image: u32, scratch: &mut Scratch, tied: &mut Sets, before: bool) {
         self.sums(image, scratch, before);
         let at = scratch.position[image as usize];
-        let publisher = self.images[image as usize].publisher;
         let touched = std::mem::take(&mut scratch.touched);
         for other in &touched {
             let mut sum = std::mem::take(&mut scratch.sums[*other as usize]);
-            if publisher == self.images[*other as usize].publisher {
+            if self.same_account(image, *other) {
                 sum += SAME_ACCOUNT;
             }
             let there = scratch.position[*other as usize];
@@ -265,11 +271,11 @@ impl Graph {
     fn sums(&self, image: u32, scratch: &mut Scratch, before: bool) {
         for link in &self.images[image as usize].links {
             let node = &self.indicators[link.indicator as usize];
-            if node.convicted < 2 || self.strong(link.indicator) {
+            if node.convicted < 2 || self.strong(link.indicator) && !node.uneven {
                 continue;
             }
-            // Not what the link says: the sum must be the same from both ends.
-            let bits = node.weight;
+            // At least what both links say: not all that this one does, which may have come with a base.
+            let bits = self.held_back(link, node.weight);
             if bits == 0 {
                 continue;
             }
@@ -302,33 +308,50 @@ impl Graph {
         convicted.partition_point(|other| (self.images[*other as usize].key, *other) < wanted)
     }
 
-    /// All convicted images that are tied to this one directly and stand near it in some list, and one of
-    /// each group that an indicator or a layer ties to it by itself. Sorted.
-    pub(super) fn direct(&self, image: u32) -> Vec<u32> {
-        self.direct_with(image, &mut self.scratch())
-    }
-
     /// Room for [`Graph::direct_with`].
     pub(super) fn scratch(&self) -> Scratch {
         Scratch { position: Vec::new(), sums: vec![0; self.images.len()], touched: Vec::new() }
     }
 
-    /// [`Graph::direct`], for many.
+    /// Convicted images before this one in the list of something that both hold, where the sum ties them; at
+    /// most `bound`.
+    pub(super) fn near(&self, image: u32, scratch: &mut Scratch, bound: usize) -> Vec<u32> {
+        self.sums(image, scratch, true);
+        let mut touched = std::mem::take(&mut scratch.touched);
+        let mut found = Vec::new();
+        for other in &touched {
+            let mut sum = std::mem::take(&mut scratch.sums[*other as usize]);
+            if self.same_account(image, *other) {
+                sum += SAME_ACCOUNT;
+            }
+            let enough = sum >= THRESHOLD && found.len() < bound && self.may_tie(image, *other);
+            if enough && self.tied(image, *other).bits >= THRESHOLD {
+                found.push(*other);
+            }
+        }
+        touched.clear();
+        scratch.touched = touched;
+        found
+    }
+
+    /// All convicted images that are tied to this one directly and stand near it in some list, and all that
+    /// an indicator or a layer ties to it by itself. Sorted.
     pub(super) fn direct_with(&self, image: u32, scratch: &mut Scratch) -> Vec<u32> {
         let node = &self.images[image as usize];
         self.sums(image, scratch, false);
         let mut found = Vec::new();
         for other in &std::mem::take(&mut scratch.touched) {
             let mut sum = std::mem::take(&mut scratch.sums[*other as usize]);
-            if node.publisher == self.images[*other as usize].publisher {
+            if self.same_account(image, *other) {
                 sum += SAME_ACCOUNT;
             }
             if sum >= THRESHOLD && self.may_tie(image, *other) && self.tied(image, *other).bits >= THRESHOLD {
                 found.push(*other);
             }
         }
-        for link in node.links.iter().filter(|link| self.strong(link.indicator) && !link.listed) {
-            found.extend(self.counted(link.indicator).filter(|other| *other != image));
+        for link in node.links.iter().filter(|link| self.strong(link.indicator) && self.unites(image, link)) {
+            let others = self.united(link.indicator).into_iter();
+            found.extend(others.filter(|other| !self.came_with_base(link.indicator, image, *other)));
         }
         for chain in &node.chains {
             let chain_node = &self.chains[*chain as usize];

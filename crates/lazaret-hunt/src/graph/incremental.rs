@@ -12,13 +12,21 @@ use super::{Graph, ImageInput, MANY, NONE, owners};
 impl Graph {
     /// Takes in one more image after [`Graph::cluster`], and says its number.
     pub fn add(&mut self, input: &ImageInput) -> u32 {
+        let hands = self.taken_from(&input.stacks);
         let innocent: Vec<u32> = self.innocence(input);
         let joined = self.join_fuzzy();
         let image = self.insert(input);
+        if self.changed_hands(&hands) {
+            // Whose the layers of others are is told anew, and with it what they say: seldom, and it reaches far.
+            self.cluster();
+            return image;
+        }
         self.hold(image);
         let mut weaker = self.flipped(image, &innocent);
         let mut stronger = Vec::new();
-        let (less, more) = self.weigh_after(image, &joined);
+        // Of these, what they hold in such a layer may be theirs no more.
+        let regroup = weaker.iter().any(|image| self.lost(*image));
+        let (less, more) = self.weigh_after(image, &joined, regroup);
         for indicator in less.into_iter().chain(joined.iter().copied()) {
             weaker.extend(self.counted(indicator));
         }
@@ -86,10 +94,21 @@ impl Graph {
             .collect()
     }
 
-    /// Convicted images with a layer that this unconvicted one has made somebody else's too.
+    /// Whether an owner's indicator, which ties by itself, came to an image with a layer of others.
+    fn lost(&self, image: u32) -> bool {
+        let lost = |link: &super::Link| {
+            owners(self.bond(link.indicator))
+                && self.strong(link.indicator)
+                && !link.listed
+                && !self.is_own(image, link)
+        };
+        self.images[image as usize].links.iter().any(lost)
+    }
+
+    /// Convicted images with a layer that this clean one has made somebody else's too.
     fn flipped(&self, image: u32, before: &[u32]) -> Vec<u32> {
         let node = &self.images[image as usize];
-        if node.convicted {
+        if !node.clean {
             return Vec::new();
         }
         let mut all = Vec::new();
@@ -107,6 +126,7 @@ impl Graph {
         let mut changed = Vec::new();
         for (indicator, stands) in std::mem::take(&mut self.became) {
             self.indicators[indicator as usize].stands = stands;
+            self.indicators[stands as usize].refuted |= self.indicators[indicator as usize].refuted;
             let holders = std::mem::take(&mut self.indicators[indicator as usize].holders);
             self.indicators[indicator as usize].convicted = 0;
             for image in holders {
@@ -149,9 +169,10 @@ impl Graph {
         let node = &self.indicators[indicator as usize];
         let convicted = node.convicted as usize;
         let at = self.place_in(&node.holders[..convicted], image);
-        let (here, listed) = (self.images[image as usize].convicted, self.lists(image, indicator));
+        let here = self.images[image as usize].convicted;
+        let uneven = here && self.is_held_back_in(image, indicator);
         let node = &mut self.indicators[indicator as usize];
-        node.listed |= listed;
+        node.uneven |= uneven;
         if here {
             if node.holders.get(at) != Some(&image) {
                 node.holders.insert(at, image);
@@ -167,12 +188,14 @@ impl Graph {
 
     /// Weighs anew what the image holds, what `joined`, and what became rarer or commoner because
     /// publishers turned out to be one or not. Says what weighs less now, and what weighs more.
-    fn weigh_after(&mut self, image: u32, joined: &[u32]) -> (Vec<u32>, Vec<u32>) {
+    ///
+    /// `regroup` says that publishers may be tied otherwise for another reason than these weights.
+    fn weigh_after(&mut self, image: u32, joined: &[u32], regroup: bool) -> (Vec<u32>, Vec<u32>) {
         let mut marks = Marks::default();
         let (mut less, mut more) = (Vec::new(), Vec::new());
         let mut held: Vec<u32> =
             self.images[image as usize].links.iter().map(|link| link.indicator).collect();
-        let mut strong = false;
+        let mut strong = regroup;
         for indicator in held.iter().copied() {
             if !owners(self.bond(indicator)) {
                 continue;

@@ -2,7 +2,8 @@
 //!
 //! Convicted images (malicious or suspicious) are its nodes. Two of them are tied where what they share
 //! says, together, at least [`weight::THRESHOLD`] bits; clusters are what hangs together by ties (single
-//! linkage). Images that were not convicted are there to tell what is common: they tie nobody.
+//! linkage). Images that are clean are there to tell what is common: they tie nobody. One of which
+//! something could not be read vouches for nothing that it holds.
 //! `docs/CAMPAIGNS.md` states the method with its sources.
 //!
 //! | module | what it does |
@@ -11,6 +12,7 @@
 //! | `public_hosts` | hosts that say nothing, one data file |
 //! | `fuzzy` | fuzzy hashes near each other are one indicator |
 //! | `rarity` | who counts against an indicator |
+//! | `taken` | what clean images took over with somebody's convicted image |
 //! | `score` | what two images share, and what that says together |
 //! | `cluster` | ties and clusters of many, from candidate pairs |
 //! | `incremental` | one more image, with the same result |
@@ -28,25 +30,38 @@ mod incremental;
 mod public_hosts;
 mod rarity;
 mod score;
+mod taken;
 pub mod weight;
 mod why;
 
 use std::collections::{HashMap, HashSet};
 
-use lazaret_model::IndicatorKind;
+use lazaret_model::{Indicator, IndicatorKind, Role};
 
 pub use score::{Common, Reason, Tied};
 use weight::{Base, Bond, Millibits};
-pub use why::{Edge, Relation};
+pub use why::{Above, Edge, Relation};
 
 /// No layer, no cluster, no publisher.
 const NONE: u32 = u32::MAX;
-/// In more than one image of more than one publisher that was not convicted.
+/// In more than one clean image, of more than one publisher.
 const MANY: u32 = u32::MAX - 1;
 
 /// From so many things of one kind in one file on, the file is a list (of rivals to be stopped, of
 /// addresses to be blocked): what stands in it belongs to others, unless a finding names it.
 pub const LISTED: usize = 8;
+
+/// What was found of an image, as far as the graph asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Judged {
+    /// Malicious or suspicious: it can be tied.
+    Convicted,
+    /// Read to its end, and nothing speaks against it: what it holds, honest people hold too.
+    Clean,
+    /// Something could not be read: it is tied to nobody, and it vouches for nothing.
+    #[default]
+    Unknown,
+}
 
 /// An image as the graph takes it: all platforms of one name and digest together.
 #[derive(Debug, Clone, Default)]
@@ -57,8 +72,8 @@ pub struct ImageInput {
     pub repository: String,
     /// What tells it apart from others in its repository: tag and digest.
     pub name: String,
-    /// Whether its verdict is malicious or suspicious.
-    pub convicted: bool,
+    /// Its verdict.
+    pub judged: Judged,
     /// For each platform, the keys of its layers, lowest first.
     pub stacks: Vec<Vec<u64>>,
     /// What it holds.
@@ -74,8 +89,8 @@ pub struct LinkInput {
     pub layer: Option<u32>,
     /// The file in which it stands, as a hash; 0 for none.
     pub place: u64,
-    /// Whether a finding names it, and not only a look through the files.
-    pub named: bool,
+    /// What it is to the image.
+    pub role: Role,
 }
 
 /// Images by number, with what they hold, and their clusters.
@@ -101,6 +116,7 @@ pub struct Graph {
     chains: Vec<ChainNode>,
     refuted_pairs: HashSet<(u32, u32)>,
     refuted_repositories: HashSet<u32>,
+    refuted_accounts: HashSet<u32>,
     /// The cluster of each image: the least number in it.
     clusters: Vec<u32>,
     /// Clusters of two and more.
@@ -114,10 +130,15 @@ struct Node {
     /// Publisher, repository and name, hashed: the order of lists, whatever the order of adding.
     key: u128,
     convicted: bool,
+    /// Not the opposite of `convicted`: see [`Judged::Unknown`].
+    clean: bool,
     /// By indicator, each once.
     links: Vec<Link>,
     layers: Vec<u32>,
     chains: Vec<u32>,
+    /// Of a clean one, which of its layers it took over with all of somebody's convicted image: see
+    /// [`Graph::taken_over`].
+    taken: Vec<u32>,
     /// Chains of whole stacks.
     ends: Vec<u32>,
     /// Of these, those with a file that a finding accuses.
@@ -129,7 +150,7 @@ struct Link {
     indicator: u32,
     layer: u32,
     place: u64,
-    named: bool,
+    role: Role,
     /// In a list of such things, and no finding names it.
     listed: bool,
 }
@@ -144,27 +165,38 @@ struct IndicatorNode {
     weight: Millibits,
     /// How many publishers count against it, up to where it weighs nothing.
     publishers: u32,
+    /// Whether it says less in some convicted images than in others: see [`Graph::held_back`].
+    uneven: bool,
     /// Images that hold it: the convicted ones first, by key; then the others.
     holders: Vec<u32>,
     convicted: u32,
-    /// Whether any holder has it in a list.
-    listed: bool,
 }
 
 #[derive(Debug, Default)]
 struct LayerNode {
-    /// The publisher of the unconvicted images that have it; [`MANY`], or [`NONE`].
+    /// The publisher of the clean images that have it as their own or from an honest base; [`MANY`], or
+    /// [`NONE`].
     innocent: u32,
+    /// Part of a base that a person recorded.
+    trusted: bool,
     convicted: Vec<u32>,
 }
 
 #[derive(Debug, Default)]
 struct ChainNode {
     layer: u32,
+    /// See [`chain_key`].
+    key: u64,
     /// Convicted images that have it.
     holders: Vec<u32>,
     /// Of those, images that end with it.
     tops: Vec<u32>,
+    /// The chain below; [`NONE`] at the bottom.
+    below: u32,
+    /// How many clean images have it.
+    clean: u32,
+    /// Of those, images that end with it.
+    clean_ends: Vec<u32>,
 }
 
 #[derive(Debug, Default)]
@@ -210,6 +242,7 @@ impl Graph {
             chains: Vec::new(),
             refuted_pairs: HashSet::new(),
             refuted_repositories: HashSet::new(),
+            refuted_accounts: HashSet::new(),
             clusters: Vec::new(),
             members: HashMap::new(),
         }
@@ -225,9 +258,9 @@ impl Graph {
             stands: number,
             weight: 0,
             publishers: 1,
+            uneven: false,
             holders: Vec::new(),
             convicted: 0,
-            listed: false,
         });
         if kind == IndicatorKind::FuzzyHash {
             let joined = self.fuzzy.add(number, value);
@@ -251,31 +284,37 @@ impl Graph {
         self.refuted_repositories.extend([a, b]);
     }
 
+    /// Says that what an account publishes is not all of one maker: a mirror, or an organisation of many.
+    /// That two images are of it ties nobody. For [`Graph::cluster`] to come.
+    pub fn refute_account(&mut self, publisher: &str) {
+        let publisher = self.publisher(publisher);
+        self.refuted_accounts.insert(publisher);
+    }
+
     /// Says that a layer is everybody's: it is part of a base that a person recorded.
     pub fn trust_layer(&mut self, key: u64) {
         let layer = self.layer(key);
         self.layers[layer as usize].innocent = MANY;
+        self.layers[layer as usize].trusted = true;
     }
 
     /// Takes in an image without looking for its ties: [`Graph::cluster`] does that for all. After it,
     /// [`Graph::add`] takes one more.
     pub fn insert(&mut self, input: &ImageInput) -> u32 {
         let image = self.images.len() as u32;
-        let publisher = self.publishers.number(&input.publisher);
-        if publisher as usize >= self.published.len() {
-            self.published.resize_with(publisher as usize + 1, Vec::new);
-            self.groups.push(publisher);
-        }
+        let publisher = self.publisher(&input.publisher);
         self.published[publisher as usize].push(image);
         let repository = self.repositories.number(&input.repository);
         let mut node = Node {
             publisher,
             repository,
             key: key(input),
-            convicted: input.convicted,
+            convicted: input.judged == Judged::Convicted,
+            clean: input.judged == Judged::Clean,
             links: Vec::new(),
             layers: Vec::new(),
             chains: Vec::new(),
+            taken: Vec::new(),
             ends: Vec::new(),
             tops: Vec::new(),
         };
@@ -294,23 +333,35 @@ impl Graph {
         }
         node.tops.sort_unstable();
         node.tops.dedup();
+        node.taken = self.taken_over(&node);
         self.settle(image, &node);
         self.images.push(node);
         self.clusters.push(image);
         image
     }
 
+    fn publisher(&mut self, name: &str) -> u32 {
+        let publisher = self.publishers.number(name);
+        if publisher as usize >= self.published.len() {
+            self.published.push(Vec::new());
+            self.groups.push(publisher);
+        }
+        publisher
+    }
+
     /// Numbers layers and chains of an image.
     fn stack(&mut self, node: &mut Node, input: &ImageInput) {
         for stack in &input.stacks {
-            let mut below = NONE;
-            for layer in stack {
-                let layer = self.layer(*layer);
+            let (mut below, mut key_below) = (NONE, NO_LAYER);
+            for layer_key in stack {
+                let layer = self.layer(*layer_key);
                 let next = self.chains.len() as u32;
                 let chain = *self.chain_numbers.entry((below, layer)).or_insert(next);
                 if chain == next {
-                    self.chains.push(ChainNode { layer, ..ChainNode::default() });
+                    let key = chain_key(key_below, *layer_key);
+                    self.chains.push(ChainNode { layer, key, below, ..ChainNode::default() });
                 }
+                key_below = self.chains[chain as usize].key;
                 node.layers.push(layer);
                 node.chains.push(chain);
                 below = chain;
@@ -322,7 +373,7 @@ impl Graph {
         let next = self.layers.len() as u32;
         let layer = *self.layer_numbers.entry(key).or_insert(next);
         if layer == next {
-            self.layers.push(LayerNode { innocent: NONE, convicted: Vec::new() });
+            self.layers.push(LayerNode { innocent: NONE, ..LayerNode::default() });
         }
         layer
     }
@@ -344,8 +395,8 @@ impl Graph {
                     indicator: link.indicator,
                     layer: link.layer.filter(|layer| (*layer as usize) < layers).unwrap_or(NONE),
                     place: link.place,
-                    named: link.named,
-                    listed: many && !link.named && owners(self.bond(link.indicator)),
+                    role: link.role,
+                    listed: many && !link.role.is_named() && owners(self.bond(link.indicator)),
                 }
             })
             .collect();
@@ -355,20 +406,23 @@ impl Graph {
 
     /// Notes an image at its layers and chains.
     fn settle(&mut self, image: u32, node: &Node) {
-        for layer in &node.layers {
-            let layer = &mut self.layers[*layer as usize];
-            if node.convicted {
-                if layer.convicted.last() != Some(&image) {
-                    layer.convicted.push(image);
-                }
-            } else if layer.innocent == NONE {
-                layer.innocent = node.publisher;
-            } else if layer.innocent != node.publisher {
-                layer.innocent = MANY;
+        if node.clean {
+            self.vouch(node);
+            for chain in distinct(&node.chains) {
+                self.chains[chain as usize].clean += 1;
+            }
+            for end in distinct(&node.ends) {
+                self.chains[end as usize].clean_ends.push(image);
             }
         }
         if !node.convicted {
             return;
+        }
+        for layer in &node.layers {
+            let layer = &mut self.layers[*layer as usize];
+            if layer.convicted.last() != Some(&image) {
+                layer.convicted.push(image);
+            }
         }
         for chain in &node.chains {
             let holders = &mut self.chains[*chain as usize].holders;
@@ -378,6 +432,21 @@ impl Graph {
         }
         for top in &node.tops {
             self.chains[*top as usize].tops.push(image);
+        }
+    }
+
+    /// Makes the layers of a clean image its publisher's, but for those that it took over.
+    fn vouch(&mut self, node: &Node) {
+        for (position, layer) in node.layers.iter().enumerate() {
+            if node.took(position as u32) {
+                continue;
+            }
+            let layer = &mut self.layers[*layer as usize];
+            if layer.innocent == NONE {
+                layer.innocent = node.publisher;
+            } else if layer.innocent != node.publisher {
+                layer.innocent = MANY;
+            }
         }
     }
 
@@ -396,9 +465,14 @@ impl Graph {
         self.images.iter().filter(|node| node.convicted).count()
     }
 
+    /// How many of them are clean.
+    pub fn clean(&self) -> usize {
+        self.images.iter().filter(|node| node.clean).count()
+    }
+
     /// How many publishers they have.
     pub fn publisher_count(&self) -> usize {
-        self.published.len()
+        self.published.iter().filter(|images| !images.is_empty()).count()
     }
 
     /// Who published an image.
@@ -430,13 +504,52 @@ impl Graph {
         self.images[image as usize].publisher
     }
 
+    /// Whether one account published both, of which nobody said that it is many people's.
+    fn same_account(&self, a: u32, b: u32) -> bool {
+        let publisher = self.publisher_number(a);
+        publisher == self.publisher_number(b) && !self.refuted_accounts.contains(&publisher)
+    }
+
     fn bond(&self, indicator: u32) -> Bond {
         self.indicators[indicator as usize].base.bond
     }
 }
 
+impl Node {
+    /// One that stands in for another while that is looked at.
+    fn nobodys() -> Self {
+        Self {
+            publisher: NONE,
+            repository: NONE,
+            key: 0,
+            convicted: false,
+            clean: false,
+            links: Vec::new(),
+            layers: Vec::new(),
+            chains: Vec::new(),
+            taken: Vec::new(),
+            ends: Vec::new(),
+            tops: Vec::new(),
+        }
+    }
+
+    /// Whether a layer came with all layers of somebody's convicted image.
+    fn took(&self, position: u32) -> bool {
+        self.taken.binary_search(&position).is_ok()
+    }
+}
+
+/// Each once, sorted.
+fn distinct(numbers: &[u32]) -> Vec<u32> {
+    let mut all = numbers.to_vec();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
 /// Whose an image is: the account that its listing names; in a registry, the first part of the path with
-/// the registry; else its repository alone. `docker.io/library` is a shelf, not a publisher.
+/// the registry; else its repository alone. `library` is a shelf, not a publisher, at Docker's registry and
+/// at those that keep copies of it.
 pub fn publisher(repository: &str, account: Option<&str>) -> String {
     if let Some(account) = account.filter(|account| !account.is_empty()) {
         return account.to_owned();
@@ -448,7 +561,7 @@ pub fn publisher(repository: &str, account: Option<&str>) -> String {
                 || host == "localhost"
                 || host.contains(':'))
                 && !on_disk(repository)
-                && !(host == "docker.io" && owner == "library") =>
+                && owner != "library" =>
         {
             format!("{host}/{owner}")
         }
@@ -467,6 +580,23 @@ pub fn layer_key(diff_id: &str) -> u64 {
     first_eight(&blake3::hash(diff_id.as_bytes()))
 }
 
+/// What no layer lies on.
+pub const NO_LAYER: u64 = 0;
+
+/// The key of a layer on top of others, as the chain id of the image specification is one: of the key
+/// below, [`NO_LAYER`] at the bottom, and that of the layer.
+pub fn chain_key(below: u64, layer: u64) -> u64 {
+    let mut both = [0; 16];
+    both[..8].copy_from_slice(&below.to_be_bytes());
+    both[8..].copy_from_slice(&layer.to_be_bytes());
+    first_eight(&blake3::hash(&both))
+}
+
+/// Whether an indicator ties by itself while only its owner's images hold it.
+pub fn ties_by_itself(indicator: &Indicator) -> bool {
+    weight::base(indicator.kind, &indicator.value).bits >= weight::THRESHOLD
+}
+
 fn first_eight(hash: &blake3::Hash) -> u64 {
     hash.as_bytes().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
@@ -479,7 +609,9 @@ fn key(input: &ImageInput) -> u128 {
 /// Whether a file in one of these layers holds something that a finding names. Without it, what accuses
 /// the image is how it starts, and its layers may be anybody's base.
 fn accused(links: &[Link], layers: std::ops::Range<usize>) -> bool {
-    links.iter().any(|link| link.named && link.place != 0 && layers.contains(&(link.layer as usize)))
+    links
+        .iter()
+        .any(|link| link.role.is_named() && link.place != 0 && layers.contains(&(link.layer as usize)))
 }
 
 /// Whether a bond is to whoever profits or pays.
@@ -494,7 +626,7 @@ fn tidy(links: &mut Vec<Link>) {
     links.dedup_by(|next, kept| {
         let same = next.indicator == kept.indicator;
         if same {
-            kept.named |= next.named;
+            kept.role = kept.role.max(next.role);
         }
         same
     });
@@ -511,6 +643,7 @@ mod tests {
             ("docker.io/somebody/mysql", None, "docker.io/somebody"),
             ("docker.io/somebody/mysql", Some("docker.io/else"), "docker.io/else"),
             ("docker.io/library/nginx", None, "docker.io/library/nginx"),
+            ("mirror.example.test/library/nginx", None, "mirror.example.test/library/nginx"),
             ("quay.io/a/b/c", None, "quay.io/a"),
             ("localhost:5000/a/b", None, "localhost:5000/a"),
             ("registry.test/single", None, "registry.test/single"),

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use lazaret_model::IndicatorKind;
+use lazaret_model::{IndicatorKind, Role};
 use petgraph::unionfind::UnionFind;
 
-use super::weight::{BUILT_ON, Bond, CAP, Millibits, SAME_ACCOUNT, THRESHOLD};
+use super::weight::{BUILT_ON, Bond, CAP, MERELY_NAMED, Millibits, SAME_ACCOUNT, THRESHOLD};
 use super::{Graph, Link};
 
 /// An indicator that two images hold.
@@ -70,7 +70,7 @@ impl Graph {
                 .max_by_key(|both| (both.bits, std::cmp::Reverse(both.indicator)));
             reasons.extend(highest.map(|both| (Reason::Indicator(both.indicator), both.bits)));
         }
-        if self.images[a as usize].publisher == self.images[b as usize].publisher {
+        if self.same_account(a, b) {
             reasons.push((Reason::SameAccount, SAME_ACCOUNT));
         }
         if let Some((lower, upper)) = self.built_on(a, b) {
@@ -138,15 +138,29 @@ impl Graph {
     }
 
     /// Whether two links stand in what both images were built on.
-    fn same_chain(&self, a: u32, left: &Link, b: u32, right: &Link) -> bool {
+    pub(super) fn same_chain(&self, a: u32, left: &Link, b: u32, right: &Link) -> bool {
         let chain = |image: u32, link: &Link| self.images[image as usize].chains.get(link.layer as usize);
         chain(a, left).is_some_and(|below| chain(b, right) == Some(below))
     }
 
-    /// Whether a host or pool stands in what both were built on: whoever takes that base has it, as he has
-    /// the tools in it. What ties by itself is no such thing.
+    /// Whether something of an owner or a host counts as a tool between two images.
+    ///
+    /// So does a host or pool in what both were built on (whoever takes that base has it, as he has the tools in
+    /// it), unless it ties by itself; a key or wallet there that no finding names; and a name from which both merely
+    /// fetch.
     fn copied(&self, both: &Both<'_>) -> bool {
-        both.below && both.bits < THRESHOLD && self.bond(both.indicator) == Bond::Infrastructure
+        let base = self.indicators[both.indicator as usize].base;
+        match base.bond {
+            Bond::Infrastructure => {
+                both.below && both.bits < THRESHOLD || base.by_name.is_some() && both.bits <= MERELY_NAMED
+            }
+            Bond::Owner => self.is_of_base(both),
+            Bond::Habit | Bond::Tool => false,
+        }
+    }
+
+    fn is_of_base(&self, both: &Both<'_>) -> bool {
+        both.below && self.may_be_of_base(both.indicator) && both.a.role.max(both.b.role) <= Role::Lies
     }
 
     /// Of each kind of habit the one of most bits.
@@ -183,6 +197,10 @@ impl Graph {
             }
             if both.below {
                 together((3, 0));
+            }
+            // All names from which both merely fetch are one habit of theirs.
+            if self.copied(both) && self.indicators[both.indicator as usize].base.by_name.is_some() {
+                together((4, 0));
             }
             let layer = |image: u32, link: &Link| {
                 self.images[image as usize].layers.get(link.layer as usize).copied()

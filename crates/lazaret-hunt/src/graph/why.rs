@@ -1,13 +1,17 @@
 //! The ties of a cluster, and the way from one image to another.
 
+use lazaret_model::{IndicatorKind, Role};
 use petgraph::unionfind::UnionFind;
 
+use super::rarity::Marks;
 use super::score::{Reason, Tied};
-use super::weight::{Bond, Millibits, THRESHOLD};
-use super::{Graph, NONE};
+use super::weight::{Millibits, THRESHOLD};
+use super::{Graph, owners};
 
 /// Clusters up to this size are compared pair by pair when they are told.
 const ALL_PAIRS: usize = 600;
+/// In a larger one, ties of an image to those near it that are told.
+const NEAR: usize = 4;
 
 /// Two images that are tied directly.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +22,12 @@ pub struct Edge {
     pub b: u32,
     /// Why.
     pub tied: Tied,
+}
+
+/// Unconvicted images by the layers of convicted ones that they lie on.
+#[derive(Debug, Default)]
+pub struct Above {
+    images: std::collections::HashMap<u32, Vec<u32>>,
 }
 
 /// How two images hang together.
@@ -69,19 +79,68 @@ impl Graph {
             }
             return edges;
         }
-        // Of a large one: each with some that it is tied to, so that all of it still hangs together.
+        // Of a large one, as it was clustered: in each list of what ties by itself each with the next, and
+        // each with some of those near it.
+        let mut scratch = self.scratch();
+        let inside: std::collections::HashMap<u32, u32> =
+            cluster.iter().enumerate().map(|(at, image)| (*image, at as u32)).collect();
+        let here = |image: &u32| inside.contains_key(image);
+        let (mut listed, mut stacked) = (Marks::default(), Marks::default());
+        listed.clear();
+        stacked.clear();
         for image in cluster {
-            let (mut taken, mut last) = (0, NONE);
-            for other in self.direct(*image).into_iter().filter(|other| other < image) {
-                if taken < 4 {
+            for link in &self.images[*image as usize].links {
+                if self.strong(link.indicator) && listed.mark(link.indicator) {
+                    let holders: Vec<u32> = self.united(link.indicator).into_iter().filter(here).collect();
+                    holders.windows(2).for_each(|pair| look(pair[0], pair[1]));
+                }
+            }
+            for chain in &self.images[*image as usize].chains {
+                let node = &self.chains[*chain as usize];
+                if node.tops.is_empty() || !stacked.mark(*chain) {
+                    continue;
+                }
+                let lower: Vec<u32> = node.tops.iter().copied().filter(here).collect();
+                let upper: Vec<u32> =
+                    node.holders.iter().copied().filter(here).filter(|u| self.goes_on(*u, *chain)).collect();
+                let (Some(low), Some(high)) = (lower.first(), upper.first()) else { continue };
+                upper.iter().for_each(|other| look(*low, *other));
+                lower.iter().for_each(|other| look(*other, *high));
+            }
+            for other in self.near(*image, &mut scratch, NEAR) {
+                if here(&other) {
                     look(*image, other);
                 }
-                (taken, last) = (taken + 1, other);
-            }
-            if taken > 4 {
-                look(*image, last);
             }
         }
+        // What hangs on to the rest by none of these: repositories that a person told apart, accounts that
+        // publish what they build on.
+        let mut sets = UnionFind::<u32>::new(cluster.len());
+        for edge in &edges {
+            sets.union(inside[&edge.a], inside[&edge.b]);
+        }
+        let mut sizes = vec![0u32; cluster.len()];
+        for at in 0..cluster.len() as u32 {
+            sizes[sets.find_mut(at) as usize] += 1;
+        }
+        let largest = (0..cluster.len() as u32).max_by_key(|at| sizes[*at as usize]).unwrap_or_default();
+        let mut rest = Vec::new();
+        for image in cluster {
+            if sets.find_mut(inside[image]) == sets.find_mut(largest) {
+                continue;
+            }
+            for other in self.direct_with(*image, &mut scratch) {
+                if here(&other) && sets.union(inside[image], inside[&other]) {
+                    rest.push((*image, other));
+                }
+            }
+        }
+        rest.into_iter().for_each(|(image, other)| {
+            let tied = self.tied(image, other);
+            edges.push(Edge { a: image.min(other), b: image.max(other), tied });
+        });
+        edges.sort_by_key(|edge| (edge.a, edge.b));
+        edges.dedup_by_key(|edge| (edge.a, edge.b));
         edges
     }
 
@@ -144,6 +203,96 @@ impl Graph {
         all
     }
 
+    /// Wallets that one member of a cluster alone holds and that a finding names in it, with this member and
+    /// what each says, by weight: who is paid by an image is whoever made it. What nobody accuses may be
+    /// anybody's, and is not among them.
+    pub fn lone_wallets(&self, cluster: &[u32]) -> Vec<(u32, u32, Millibits)> {
+        let mut holders: std::collections::BTreeMap<u32, Vec<(u32, Millibits)>> =
+            std::collections::BTreeMap::new();
+        for image in cluster {
+            for link in &self.images[*image as usize].links {
+                let wallet = self.indicators[link.indicator as usize].kind == IndicatorKind::Wallet;
+                let weight = self.link_weight(*image, link);
+                if wallet && link.role >= Role::Acts && weight > 0 {
+                    holders.entry(link.indicator).or_default().push((*image, weight));
+                }
+            }
+        }
+        let alone = |(indicator, who): (u32, Vec<(u32, Millibits)>)| match who.as_slice() {
+            [(only, weight)] => Some((indicator, *only, *weight)),
+            _ => None,
+        };
+        let mut all: Vec<_> = holders.into_iter().filter_map(alone).collect();
+        all.sort_by_key(|(indicator, _, weight)| (std::cmp::Reverse(*weight), *indicator));
+        all
+    }
+
+    /// What would tie any image that holds it to a cluster, with how many members hold it.
+    pub fn leading(&self, cluster: &[u32]) -> Vec<(u32, usize)> {
+        let mut holders: std::collections::BTreeMap<u32, usize> = std::collections::BTreeMap::new();
+        for member in cluster {
+            for link in &self.images[*member as usize].links {
+                if self.leads_from(*member, link) {
+                    *holders.entry(link.indicator).or_default() += 1;
+                }
+            }
+        }
+        holders.into_iter().collect()
+    }
+
+    /// Whether what holds an indicator of a member is a lead: it would tie by itself. What one more clean
+    /// image adds to how common it is, is left out.
+    fn leads_from(&self, member: u32, link: &super::Link) -> bool {
+        let node = &self.indicators[link.indicator as usize];
+        let weight = node.base.weight(node.publishers.saturating_sub(1));
+        owners(node.base.bond)
+            && !node.refuted
+            && self.is_own(member, link)
+            && self.held_back(link, weight) >= THRESHOLD
+    }
+
+    /// What an indicator says between two of these who hold it, at the most.
+    pub fn says_among(&self, indicator: u32, holders: &[u32]) -> Millibits {
+        let indicator = self.stands_for(indicator);
+        let says = |image: &u32| {
+            let links = &self.images[*image as usize].links;
+            let at = links.binary_search_by_key(&indicator, |link| link.indicator).ok()?;
+            Some(self.link_weight(*image, &links[at]))
+        };
+        let mut all: Vec<Millibits> = holders.iter().filter_map(says).collect();
+        all.sort_unstable_by_key(|bits| std::cmp::Reverse(*bits));
+        all.get(1).copied().unwrap_or_default()
+    }
+
+    /// Images outside of a cluster who hold an indicator otherwise than as customers of its members: not in
+    /// what they took over with all layers of a convicted image, and not as a purse that they pay into.
+    pub fn elsewhere(&self, indicator: u32, cluster: &[u32]) -> usize {
+        let indicator = self.stands_for(indicator);
+        let others = self.holders(indicator).iter().filter(|image| cluster.binary_search(image).is_err());
+        others
+            .filter(|image| !self.images[**image as usize].clean || self.vouches(**image, indicator))
+            .count()
+    }
+
+    /// The keys of the whole stacks of an image in which a finding accuses a file: see
+    /// [`chain_key`](super::chain_key).
+    pub fn accused_chains(&self, image: u32) -> impl Iterator<Item = u64> {
+        self.images[image as usize].tops.iter().map(|chain| self.chains[*chain as usize].key)
+    }
+
+    /// Who published the images of a cluster, but for accounts that a person refuted.
+    pub fn publishers_of(&self, cluster: &[u32]) -> impl Iterator<Item = &str> {
+        self.own_publishers(cluster).into_iter().map(|number| self.publishers.names[number as usize].as_str())
+    }
+
+    fn own_publishers(&self, cluster: &[u32]) -> std::collections::BTreeSet<u32> {
+        cluster
+            .iter()
+            .map(|image| self.images[*image as usize].publisher)
+            .filter(|publisher| !self.refuted_accounts.contains(publisher))
+            .collect()
+    }
+
     /// Unconvicted images that hold, with members of a cluster, what would tie them by itself if they were
     /// convicted too; with one such indicator each. What they themselves add to how common it is, is left
     /// out.
@@ -153,14 +302,10 @@ impl Graph {
         for member in cluster {
             let node = &self.images[*member as usize];
             for link in &node.links {
+                if !self.leads_from(*member, link) || !seen.insert(link.indicator) {
+                    continue;
+                }
                 let indicator = &self.indicators[link.indicator as usize];
-                let owner = matches!(indicator.base.bond, Bond::Owner | Bond::Infrastructure);
-                if !owner || indicator.refuted || link.listed || !seen.insert(link.indicator) {
-                    continue;
-                }
-                if indicator.base.weight(indicator.publishers.saturating_sub(1)) < THRESHOLD {
-                    continue;
-                }
                 for other in &indicator.holders[indicator.convicted as usize..] {
                     if !self.lists(*other, link.indicator) {
                         let kept = found.entry(*other).or_insert(link.indicator);
@@ -175,29 +320,41 @@ impl Graph {
         found.into_iter().map(|(image, indicator)| (image, Reason::Indicator(indicator))).collect()
     }
 
+    /// Unconvicted images on all layers of a convicted one, where a finding accuses a file in these: for
+    /// [`Graph::built_on_members`] of any cluster.
+    pub fn above(&self) -> Above {
+        let mut above = Above::default();
+        let unconvicted = self.images.iter().enumerate().filter(|(_, node)| !node.convicted);
+        for (image, node) in unconvicted {
+            for chain in node.chains.iter().filter(|chain| !self.chains[**chain as usize].tops.is_empty()) {
+                above.images.entry(*chain).or_default().push(image as u32);
+            }
+        }
+        above
+    }
+
     /// Unconvicted images that lie on all layers of a member, where a finding accuses a file in these
     /// layers; with that member. Images of the member's publisher are not told apart.
-    pub fn built_on_members(&self, cluster: &[u32]) -> Vec<(u32, u32)> {
+    pub fn built_on_members(&self, cluster: &[u32], above: &Above) -> Vec<(u32, u32)> {
         let mut tops = std::collections::BTreeMap::new();
         for member in cluster {
             for top in &self.images[*member as usize].tops {
                 tops.entry(*top).or_insert(*member);
             }
         }
-        let unconvicted = self.images.iter().enumerate().filter(|(_, node)| !node.convicted);
-        unconvicted
-            .filter_map(|(image, node)| {
-                let member = node.chains.iter().find_map(|chain| tops.get(chain))?;
-                Some((image as u32, *member))
-            })
-            .collect()
+        let mut found = std::collections::BTreeMap::new();
+        for (top, member) in tops {
+            for image in above.images.get(&top).into_iter().flatten() {
+                found.entry(*image).or_insert(member);
+            }
+        }
+        found.into_iter().collect()
     }
 
-    /// Unconvicted images of the publishers of a cluster.
+    /// Unconvicted images of the publishers of a cluster, but for accounts that a person refuted.
     pub fn of_its_publishers(&self, cluster: &[u32]) -> Vec<u32> {
-        let publishers: std::collections::BTreeSet<u32> =
-            cluster.iter().map(|image| self.images[*image as usize].publisher).collect();
-        let mut all: Vec<u32> = publishers
+        let mut all: Vec<u32> = self
+            .own_publishers(cluster)
             .into_iter()
             .flat_map(|publisher| self.published[publisher as usize].iter().copied())
             .filter(|image| !self.images[*image as usize].convicted)

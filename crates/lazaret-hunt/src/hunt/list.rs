@@ -1,36 +1,70 @@
 //! The first half of a hunt: what there is to be judged.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Instant;
 
 use lazaret_model::{ListedTag, Listing, Outcome};
 use lazaret_registry::RegistryError;
 use lazaret_store::{HuntItem, HuntState, ItemState};
 use serde::{Deserialize, Serialize};
 
-use super::accounts::{self, AccountError, Held};
+use super::accounts::{Account, AccountError, Whole, bounded};
 use super::lure::lure;
-use super::progress::HuntEvent;
-use super::run::{Going, HuntError, Patience};
+use super::metadata;
+use super::patience::{self, Health, Next, Patience};
+use super::progress::{HuntEvent, Troubles};
+use super::run::{Going, HuntError};
 use super::target::{self, Target};
-use super::{metadata, run};
 
-/// How far the targets were listed. It is kept with the hunt.
+/// Most images of one run.
+const IMAGES: usize = 2_000_000;
+/// Repositories whose tags are listed before how far the list came is noted.
+const NOTED: usize = 50;
+
+/// How far the targets were listed, and what is not in the list. It is kept with the hunt.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Cursor {
     /// Targets that were listed to their end, or as far as they can be.
     done: BTreeSet<String>,
-    /// The target that is being listed, and the last of its repositories whose tags were noted.
-    at: Option<(String, String)>,
+    /// Of each other target that was begun, the last of its repositories whose tags were noted.
+    at: BTreeMap<String, String>,
+    /// Of these, the repositories before that one that are to be asked for again.
+    again: BTreeMap<String, BTreeSet<String>>,
+    /// A repository that each registry listed the tags of.
+    good: BTreeMap<String, String>,
+    /// What was left out: whoever goes on with the hunt is told as well.
+    pub(super) troubles: Troubles,
+    /// Names that are none of a repository or tag, left out.
+    pub(super) skipped: u64,
+}
+
+impl Cursor {
+    /// These repositories of a target are asked for again when the others were.
+    fn put_off(&mut self, target: &str, failing: &mut Vec<String>) {
+        if !failing.is_empty() {
+            self.again.entry(target.to_owned()).or_default().extend(failing.drain(..));
+        }
+    }
+}
+
+/// What came of listing something.
+enum Listed {
+    /// There is no more of it; these images are to be added.
+    All(Vec<String>),
+    /// It did not answer, and is asked for again after the others.
+    Later,
+    /// Who lists it does not answer.
+    Silent,
 }
 
 /// What of a page of a site is the subject of an item, instead of an image.
 pub(super) const PAGE: &str = "page";
 
 impl Going<'_> {
-    /// Lists all targets that were not listed before. False where a registry did not answer for too
-    /// long, so that the hunt cannot go on.
-    pub(super) async fn list(&mut self, state: HuntState) -> Result<bool, HuntError> {
+    /// Lists all targets that were not listed before, as far as those who serve them answer.
+    pub(super) async fn list(&mut self, state: HuntState) -> Result<(), HuntError> {
         // What is at hand is looked at each time.
         let (mut remote, mut images) = (Vec::new(), Vec::new());
         self.at_hand(self.hunter.settings.targets.clone(), &mut remote, &mut images)?;
@@ -38,32 +72,55 @@ impl Going<'_> {
         remote.sort();
         remote.dedup();
 
-        let anew = state == HuntState::Done;
-        let mut cursor: Cursor = match anew {
-            true => Cursor::default(),
-            false => serde_json::from_str(&self.hunt.cursor).unwrap_or_default(),
+        self.cursor = match state {
+            HuntState::Done => Cursor::default(),
+            _ => serde_json::from_str(&self.hunt.cursor).unwrap_or_default(),
         };
-        let from_the_start = cursor == Cursor::default();
-        self.note_state(HuntState::Listing, &cursor, "").await?;
-        self.add(&images, &cursor).await?;
+        let from_the_start = self.cursor == Cursor::default();
+        self.note_state(HuntState::Listing).await?;
+        self.add(&images).await?;
 
-        for target in remote {
+        let mut health: BTreeMap<String, Health> = BTreeMap::new();
+        let mut line: VecDeque<(Target, u32)> = remote.into_iter().map(|target| (target, 0)).collect();
+        while let Some((target, tries)) = line.pop_front() {
             let name = target.to_string();
-            if cursor.done.contains(&name) {
+            let host = target.listed_by().unwrap_or_default();
+            if self.silent.contains_key(&host) || self.cursor.done.contains(&name) {
                 continue;
             }
-            if !self.remote(&target, &mut cursor).await? {
-                return Ok(false);
+            // Where one does not answer for too long, the others are listed none the less.
+            let listed = match &target {
+                Target::Repository { registry, repository } => {
+                    let others = line
+                        .iter()
+                        .any(|(other, tries)| *tries == 0 && other.listed_by().as_ref() == Some(&host));
+                    let patience = self.hunter.settings.patience;
+                    let health = health.entry(host).or_insert_with(|| Health::new(patience));
+                    self.one(registry, repository, true, tries, others, health).await?
+                }
+                Target::Registry(host) => self.registry(host).await?,
+                Target::Account { registry, name } => self.account(registry, name).await?,
+                Target::Image(_) | Target::Folder(_) | Target::List(_) => Listed::All(Vec::new()),
+            };
+            match listed {
+                Listed::All(references) => {
+                    self.add(&references).await?;
+                    self.cursor.at.remove(&name);
+                    self.cursor.again.remove(&name);
+                    self.cursor.done.insert(name);
+                }
+                Listed::Later => line.push_back((target, tries + 1)),
+                Listed::Silent => {}
             }
-            cursor.done.insert(name);
-            cursor.at = None;
-            self.note_state(HuntState::Listing, &cursor, "").await?;
+            self.note_state(HuntState::Listing).await?;
         }
-        if from_the_start && self.incomplete == 0 {
+        if from_the_start && self.silent.is_empty() && self.whole() {
             self.take_out_what_is_gone().await?;
         }
-        self.note_state(HuntState::Judging, &cursor, "").await?;
-        Ok(true)
+        if self.silent.is_empty() {
+            self.note_state(HuntState::Judging).await?;
+        }
+        Ok(())
     }
 
     /// Sorts targets into those that need a network to be listed and single images.
@@ -81,14 +138,14 @@ impl Going<'_> {
                     let (found, troubles) = target::below(&path).map_err(read)?;
                     images.extend(found);
                     for trouble in troubles {
-                        self.leave_out(trouble);
+                        self.leave_out(&trouble);
                     }
                 }
                 Target::List(path) => {
                     let read = |source| HuntError::Read { what: path.display().to_string(), source };
                     let (found, troubles) = target::listed(&path).map_err(read)?;
                     for trouble in troubles {
-                        self.leave_out(format!("{}, {trouble}", path.display()));
+                        self.leave_out(&format!("{}, {trouble}", path.display()));
                     }
                     self.at_hand(found, remote, images)?;
                 }
@@ -104,10 +161,10 @@ impl Going<'_> {
         for file in self.hunter.settings.metadata.clone() {
             let said = metadata::read(&file)?;
             for trouble in said.troubles {
-                self.leave_out(trouble);
+                self.leave_out(&trouble);
             }
             for listing in &said.listings {
-                self.page(listing).await?;
+                self.page(listing, true).await?;
             }
             if alone {
                 images.extend(said.images);
@@ -116,102 +173,181 @@ impl Going<'_> {
         Ok(())
     }
 
-    async fn remote(&mut self, target: &Target, cursor: &mut Cursor) -> Result<bool, HuntError> {
-        match target {
-            Target::Registry(host) => self.registry(host, cursor).await,
-            Target::Repository { registry, repository } => {
-                let listed = self.tags(registry, repository, true).await?;
-                match listed {
-                    Some(references) => self.add(&references, cursor).await.map(|()| true),
-                    None => Ok(false),
-                }
-            }
-            Target::Account { registry, name } => self.account(registry, name, cursor).await,
-            Target::Image(_) | Target::Folder(_) | Target::List(_) => Ok(true),
-        }
-    }
-
-    /// All repositories of a registry, going on after the last one that was noted.
-    async fn registry(&mut self, host: &str, cursor: &mut Cursor) -> Result<bool, HuntError> {
+    /// All repositories of a registry, going on after the last one that was noted. One that does not
+    /// answer is put off behind all others.
+    async fn registry(&mut self, host: &str) -> Result<Listed, HuntError> {
         let name = Target::Registry(host.to_owned()).to_string();
-        let mut patience = Patience::new(self.hunter.settings.patience);
-        let mut after =
-            cursor.at.clone().filter(|(target, _)| *target == name).map(|(_, repository)| repository);
-        'again: loop {
-            let client = self.hunter.scanner.client();
-            let page = self.hunter.settings.page;
-            let mut names = client.catalogue(host, page, after.as_deref()).await?;
-            loop {
-                match names.next().await {
-                    Ok(Some(repositories)) => {
-                        patience.restored();
-                        let mut references = Vec::new();
-                        for repository in &repositories {
-                            match self.tags(host, repository, false).await? {
-                                Some(tags) => references.extend(tags),
-                                None => return Ok(false),
+        let most = self.hunter.settings.patience;
+        let (mut patience, mut health) = (Patience::new(most), Health::new(most));
+        let after = self.cursor.at.get(&name).cloned();
+        let client = self.hunter.scanner.client();
+        let mut names = client.catalogue(host, self.hunter.settings.page, after.as_deref()).await?;
+        let mut counted = 0;
+        // Those that failed since one did not: if it is the registry, the list goes on before them.
+        let mut failing: Vec<String> = Vec::new();
+        loop {
+            let next = names.next().await;
+            self.cursor.skipped += names.skipped() - counted;
+            counted = names.skipped();
+            match next {
+                Ok(Some(repositories)) => {
+                    patience.restored();
+                    // How large a page is, the registry decides.
+                    for some in repositories.chunks(NOTED) {
+                        let (mut references, mut answers) = (Vec::new(), true);
+                        for repository in some {
+                            match self.one(host, repository, false, 0, true, &mut health).await? {
+                                Listed::All(tags) => {
+                                    references.extend(tags);
+                                    self.cursor.put_off(&name, &mut failing);
+                                    self.cursor.at.insert(name.clone(), repository.clone());
+                                }
+                                Listed::Later => failing.push(repository.clone()),
+                                Listed::Silent => {
+                                    answers = false;
+                                    break;
+                                }
                             }
                         }
-                        after = repositories.last().cloned();
-                        cursor.at = after.clone().map(|repository| (name.clone(), repository));
-                        self.add(&references, cursor).await?;
-                    }
-                    Ok(None) => {
-                        self.skipped += names.skipped();
-                        return Ok(true);
-                    }
-                    Err(error) if run::passes(&error) => {
-                        if !self.wait_for(host, &error, &mut patience).await {
-                            return Ok(false);
+                        self.add(&references).await?;
+                        if !answers {
+                            return Ok(Listed::Silent);
                         }
-                        continue 'again;
-                    }
-                    Err(error) => {
-                        self.skipped += names.skipped();
-                        self.leave_out(error.to_string());
-                        return Ok(true);
+                        if self.is_full() {
+                            return Ok(Listed::All(Vec::new()));
+                        }
                     }
                 }
+                Ok(None) => break,
+                Err(error) if error.may_pass() => {
+                    let Some(wait) = patience.next(&error) else {
+                        // One page of its list may be what is broken.
+                        if patience::throttles(&error) || !self.still_lists(host).await? {
+                            self.silent.insert(host.to_owned(), error.to_string());
+                            return Ok(Listed::Silent);
+                        }
+                        self.leave_out_of_list(&format!("the list of repositories of {host}: {error}"));
+                        break;
+                    };
+                    self.wait_for(host, &error, wait).await;
+                }
+                Err(error) => {
+                    self.leave_out_of_list(&error.to_string());
+                    break;
+                }
+            }
+        }
+        if let Some(last) = failing.last() {
+            self.cursor.at.insert(name.clone(), last.clone());
+        }
+        self.cursor.put_off(&name, &mut failing);
+        let again = self.cursor.again.get(&name).cloned().unwrap_or_default();
+        let mut line: VecDeque<(String, u32)> = again.into_iter().map(|repository| (repository, 1)).collect();
+        while let Some((repository, tries)) = line.pop_front() {
+            match self.one(host, &repository, false, tries, false, &mut health).await? {
+                Listed::All(references) => {
+                    if let Some(again) = self.cursor.again.get_mut(&name) {
+                        again.remove(&repository);
+                    }
+                    self.add(&references).await?;
+                }
+                Listed::Later => line.push_back((repository, tries + 1)),
+                Listed::Silent => return Ok(Listed::Silent),
+            }
+        }
+        Ok(Listed::All(Vec::new()))
+    }
+
+    /// One repository of a registry: its images; or, where that does not answer, whether it is to be
+    /// asked for again. `tries` says how often it was asked for before, `others` whether there are some
+    /// that were not yet. What fails for good while its registry lists others is told and left out.
+    async fn one(
+        &mut self,
+        host: &str,
+        repository: &str,
+        named: bool,
+        tries: u32,
+        others: bool,
+        health: &mut Health,
+    ) -> Result<Listed, HuntError> {
+        let error = match self.tags(host, repository, named, false).await? {
+            Ok(references) => {
+                health.answered(true);
+                self.cursor.good.insert(host.to_owned(), repository.to_owned());
+                return Ok(Listed::All(references));
+            }
+            Err(error) => error,
+        };
+        if tries > 0 && !patience::throttles(&error) && self.still_lists(host).await? {
+            health.answered(true);
+            let most = self.hunter.settings.patience;
+            if let Some(wait) = patience::again(&error, tries + 1, Instant::now(), most) {
+                self.wait_for(host, &error, wait).await;
+                return Ok(Listed::Later);
+            }
+            // What it lists before it fails counts.
+            let listed = self.tags(host, repository, named, true).await?;
+            return Ok(Listed::All(listed.unwrap_or_default()));
+        }
+        // Whether it is the registry shows when it is asked for what it listed before.
+        let others = others || tries == 0 && self.cursor.good.contains_key(host);
+        match health.failed(repository, &error, others) {
+            Next::GoOn(wait) => {
+                self.wait_for(host, &error, wait).await;
+                Ok(Listed::Later)
+            }
+            Next::GiveUp => {
+                self.silent.insert(host.to_owned(), error.to_string());
+                Ok(Listed::Silent)
             }
         }
     }
 
-    /// The tags of a repository as references; None where its registry did not answer for too long.
+    /// Whether a registry still answers for a repository whose tags it listed.
+    async fn still_lists(&self, host: &str) -> Result<bool, HuntError> {
+        let Some(good) = self.cursor.good.get(host) else { return Ok(false) };
+        let mut names = self.hunter.scanner.client().tags_of(host, good, 1).await?;
+        Ok(!matches!(names.next().await, Err(error) if error.may_pass()))
+    }
+
+    /// The tags of a repository as references, or why its registry does not answer. On the last attempt
+    /// (`last`) what it lists before that counts, and why there is no more is told.
     async fn tags(
         &mut self,
         host: &str,
         repository: &str,
         named: bool,
-    ) -> Result<Option<Vec<String>>, HuntError> {
-        let mut patience = Patience::new(self.hunter.settings.patience);
+        last: bool,
+    ) -> Result<Result<Vec<String>, RegistryError>, HuntError> {
         let full = format!("{host}/{repository}");
-        let mut tags: Vec<String> = Vec::new();
-        'again: loop {
-            tags.clear();
-            let client = self.hunter.scanner.client();
-            let mut names = client.tags_of(host, repository, self.hunter.settings.page).await?;
-            loop {
-                match names.next().await {
-                    Ok(Some(found)) => tags.extend(found),
-                    Ok(None) => {
-                        self.skipped += names.skipped();
-                        break 'again;
-                    }
-                    Err(error) if run::passes(&error) => {
-                        if !self.wait_for(host, &error, &mut patience).await {
-                            return Ok(None);
-                        }
-                        continue 'again;
-                    }
-                    // A registry lists repositories whose last image was deleted.
-                    Err(RegistryError::NoSuchRepository { .. }) if !named => break 'again,
-                    Err(error) => {
-                        self.leave_out(format!("{full}: {error}"));
-                        break 'again;
-                    }
+        let (mut tags, mut whole): (Vec<String>, bool) = (Vec::new(), true);
+        let client = self.hunter.scanner.client();
+        let mut names = client.tags_of(host, repository, self.hunter.settings.page).await?;
+        let (mut tries, mut since) = (0, Instant::now());
+        loop {
+            match names.next().await {
+                Ok(Some(found)) => {
+                    (tries, since) = (0, Instant::now());
+                    tags.extend(found);
+                }
+                Ok(None) => break,
+                // A long list is not begun anew for each page of it that fails.
+                Err(error) if error.may_pass() && !last => {
+                    tries += 1;
+                    let wait = patience::again(&error, tries, since, self.hunter.settings.patience);
+                    let Some(wait) = wait.filter(|_| !tags.is_empty()) else { return Ok(Err(error)) };
+                    self.wait_for(host, &error, wait).await;
+                }
+                // A registry lists repositories whose last image was deleted.
+                Err(RegistryError::NoSuchRepository { .. }) if !named => break,
+                Err(error) => {
+                    whole = false;
+                    self.leave_out_of_list(&format!("{full}: {error}"));
+                    break;
                 }
             }
         }
+        self.cursor.skipped += names.skipped();
         tags.sort();
         let listed =
             tags.iter().map(|name| ListedTag { name: name.clone(), ..ListedTag::default() }).collect();
@@ -224,55 +360,156 @@ impl Going<'_> {
             ..Listing::default()
         };
         self.repositories += 1;
-        self.page(&listing).await?;
-        Ok(Some(self.newest(&listing)))
+        self.page(&listing, whole).await?;
+        Ok(Ok(self.newest(&listing)))
     }
 
-    /// All that an account holds, as its site says.
-    async fn account(&mut self, registry: &str, name: &str, cursor: &Cursor) -> Result<bool, HuntError> {
-        let mut patience = Patience::new(self.hunter.settings.patience);
-        let held: Held = loop {
+    /// All that an account holds, as its site says, going on after the last repository that was noted.
+    async fn account(&mut self, registry: &str, name: &str) -> Result<Listed, HuntError> {
+        let target = Target::Account { registry: registry.to_owned(), name: name.to_owned() };
+        let (site, target) = (target.listed_by().unwrap_or_default(), target.to_string());
+        let most = self.hunter.settings.patience;
+        let (mut patience, mut health) = (Patience::new(most), Health::new(most));
+        let mut whole = Whole::Wanted;
+        let mut account = loop {
             let client = self.hunter.scanner.client();
-            match accounts::list(client, &self.hunter.settings.sites, registry, name).await {
-                Ok(held) => break held,
-                Err(AccountError::Site(error)) if run::passes(&error) => {
-                    if !self.wait_for(registry, &error, &mut patience).await {
-                        return Ok(false);
+            match Account::open(client, &self.hunter.settings.sites, registry, name, whole).await {
+                Ok(account) => break account,
+                Err(AccountError::Site(error)) if error.may_pass() => match patience.next(&error) {
+                    Some(wait) if whole == Whole::Wanted => self.wait_for(&site, &error, wait).await,
+                    // One page of its list may be what is broken.
+                    _ if whole == Whole::Wanted && !patience::throttles(&error) => {
+                        whole = Whole::AsFarAsItGoes
                     }
-                }
+                    _ => {
+                        self.silent.insert(site, error.to_string());
+                        return Ok(Listed::Silent);
+                    }
+                },
                 Err(error) => {
-                    self.leave_out(error.to_string());
-                    return Ok(true);
+                    self.leave_out_of_list(&error.to_string());
+                    return Ok(Listed::All(Vec::new()));
                 }
             }
         };
-        self.skipped += held.skipped;
-        for trouble in held.troubles {
-            self.leave_out(trouble);
+        self.cursor.skipped += account.skipped;
+        for trouble in std::mem::take(&mut account.troubles) {
+            self.leave_out_of_list(&trouble);
         }
-        let mut references = Vec::new();
-        for listing in &held.listings {
+        let after = self.cursor.at.get(&target).cloned().unwrap_or_default();
+        let again = self.cursor.again.get(&target).cloned().unwrap_or_default();
+        let repositories = account.repositories();
+        // Those that were not asked for yet, then those that are to be asked for again.
+        let (mut line, mut last) = (VecDeque::new(), VecDeque::new());
+        let mut good = None;
+        for (at, repository) in repositories.iter().enumerate() {
+            match () {
+                () if again.contains(repository) => last.push_back((at, 1)),
+                () if *repository > after => line.push_back((at, 0)),
+                () => good = Some(at),
+            }
+        }
+        line.append(&mut last);
+        // Those that failed since one did not: if it is the site, the list goes on before them.
+        let mut failing: Vec<String> = Vec::new();
+        while let Some((at, tries)) = line.pop_front() {
+            let repository = &repositories[at];
+            let held = match account.held(at, Whole::Wanted).await {
+                Ok(held) => {
+                    health.answered(true);
+                    good = Some(at);
+                    held
+                }
+                Err(AccountError::Site(error)) if error.may_pass() => {
+                    let answers = match good {
+                        Some(good) if tries > 0 && !patience::throttles(&error) => {
+                            account.held(good, Whole::Wanted).await.is_ok()
+                        }
+                        _ => false,
+                    };
+                    let next = tries + 1;
+                    let others = line.iter().any(|(_, tries)| *tries == 0) || tries == 0 && good.is_some();
+                    let wait = match answers {
+                        true => {
+                            health.answered(true);
+                            patience::again(&error, next, Instant::now(), most)
+                        }
+                        false => match health.failed(repository, &error, others) {
+                            Next::GoOn(wait) => Some(wait),
+                            Next::GiveUp => {
+                                self.silent.insert(site, error.to_string());
+                                return Ok(Listed::Silent);
+                            }
+                        },
+                    };
+                    if tries == 0 {
+                        failing.push(repository.clone());
+                    }
+                    match wait {
+                        Some(wait) => {
+                            self.wait_for(&site, &error, wait).await;
+                            line.push_back((at, next));
+                            continue;
+                        }
+                        // What the site says of it before it fails counts.
+                        None => account.held(at, Whole::AsFarAsItGoes).await.unwrap_or_else(|error| {
+                            self.leave_out_of_list(&format!("{repository}: {error}"));
+                            None
+                        }),
+                    }
+                }
+                Err(error) => {
+                    self.leave_out_of_list(&format!("{repository}: {error}"));
+                    None
+                }
+            };
+            self.cursor.put_off(&target, &mut failing);
+            match tries {
+                0 => drop(self.cursor.at.insert(target.clone(), repository.clone())),
+                _ => {
+                    if let Some(again) = self.cursor.again.get_mut(&target) {
+                        again.remove(repository);
+                    }
+                }
+            }
+            let Some(held) = held else { continue };
+            self.cursor.skipped += held.skipped;
+            for trouble in &held.troubles {
+                self.leave_out_of_list(trouble);
+            }
             self.repositories += 1;
-            self.page(listing).await?;
-            references.extend(self.newest(listing));
+            self.page(&held.listing, held.whole).await?;
+            self.add(&self.newest(&held.listing)).await?;
+            if self.is_full() {
+                break;
+            }
         }
-        self.add(&references, cursor).await?;
-        Ok(true)
+        Ok(Listed::All(Vec::new()))
     }
 
-    /// Remembers what is said of a repository, and judges it where it holds no image.
-    async fn page(&mut self, said: &Listing) -> Result<(), HuntError> {
+    /// Remembers what is said of a repository, and judges it where it holds no image: that only shows
+    /// where all of its tags were listed (`whole`).
+    async fn page(&mut self, said: &Listing, whole: bool) -> Result<(), HuntError> {
         let store = self.store;
         let mut listing = said.clone();
+        listing.description = bounded(listing.description);
+        let known = store.listing(&listing.repository).await?;
+        let mut noted = None;
+        if !whole && let Some(known) = &known {
+            let listed: BTreeSet<&str> = said.tags.iter().map(|tag| tag.name.as_str()).collect();
+            let before = known.listing.tags.iter().filter(|tag| !listed.contains(tag.name.as_str()));
+            listing.tags.extend(before.cloned());
+            noted = known.lure.clone().filter(|_| listing.tags.is_empty());
+        }
         // Names alone do not replace what somebody said of the repository.
         if listing.description.is_empty()
             && listing.pulls.is_none()
-            && let Some(known) = store.listing(&listing.repository).await?
+            && let Some(known) = known
         {
             listing = Listing { tags: listing.tags, ..known.listing };
         }
-        let verdict = lure(&listing);
-        let noted = verdict.clone().map(|verdict| (verdict.outcome, verdict.why));
+        let verdict = if whole { lure(&listing) } else { None };
+        noted = verdict.clone().map(|verdict| (verdict.outcome, verdict.why)).or(noted);
         store.put_listing(&listing, noted.as_ref()).await?;
         for tag in &listing.tags {
             if let Some(digest) = &tag.digest {
@@ -324,24 +561,36 @@ impl Going<'_> {
         tags.iter().map(|tag| format!("{}:{}", listing.repository, tag.name)).collect()
     }
 
-    async fn add(&mut self, references: &[String], cursor: &Cursor) -> Result<(), HuntError> {
-        let text = written(cursor);
+    /// Whether this run takes no more images.
+    fn is_full(&self) -> bool {
+        self.listed.len() >= IMAGES
+    }
+
+    async fn add(&mut self, references: &[String]) -> Result<(), HuntError> {
+        let room = IMAGES.saturating_sub(self.listed.len());
+        let taken = &references[..references.len().min(room)];
+        if taken.len() < references.len() {
+            self.leave_out_of_list(&format!(
+                "more than {IMAGES} images: the rest is left out; hunt parts of it by themselves"
+            ));
+        }
+        let text = written(&self.cursor);
         // Few enough for one transaction.
-        for some in references.chunks(1000) {
+        for some in taken.chunks(1000) {
             self.store.add_hunt_items(self.hunt.id, some, &text).await?;
         }
-        if references.is_empty() {
+        if taken.is_empty() {
             self.store.add_hunt_items(self.hunt.id, &[], &text).await?;
         }
         self.hunt.cursor = text;
-        self.listed.extend(references.iter().cloned());
+        self.listed.extend(taken.iter().cloned());
         self.tell(HuntEvent::Listed { repositories: self.repositories, images: self.listed.len() as u64 });
         Ok(())
     }
 
-    async fn note_state(&mut self, state: HuntState, cursor: &Cursor, note: &str) -> Result<(), HuntError> {
-        self.hunt.cursor = written(cursor);
-        Ok(self.store.set_hunt(self.hunt.id, state, &self.hunt.cursor, note).await?)
+    async fn note_state(&mut self, state: HuntState) -> Result<(), HuntError> {
+        self.hunt.cursor = written(&self.cursor);
+        Ok(self.store.set_hunt(self.hunt.id, state, &self.hunt.cursor, "").await?)
     }
 
     /// After all was listed anew: what is not among it is there no more.

@@ -9,6 +9,8 @@ use std::path::{Component, Path, PathBuf};
 use lazaret_model::{ListedTag, Listing};
 use serde::Deserialize;
 use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::target::on_disk;
 
@@ -101,7 +103,12 @@ pub fn read(path: &Path) -> Result<Metadata, MetadataError> {
                 .and_then(|record| hub(record, &folder, &file)),
         };
         match read {
-            Ok((listing, image)) => {
+            Ok((mut listing, image)) => {
+                for wrong in put_times_right(&mut listing) {
+                    metadata
+                        .troubles
+                        .push(format!("{file}, record {}: `{wrong}` is no time; it is left out", at + 1));
+                }
                 metadata.images.extend(image);
                 match listings.get_mut(&listing.repository) {
                     // A further tag of the same repository.
@@ -120,13 +127,70 @@ pub fn read(path: &Path) -> Result<Metadata, MetadataError> {
     Ok(metadata)
 }
 
+/// Puts every time of a listing into the form of RFC 3339, so that all that is told of it counts it alike.
+/// What is no time is taken out, and given back.
+fn put_times_right(listing: &mut Listing) -> Vec<String> {
+    let tags = listing.tags.iter_mut().map(|tag| &mut tag.updated);
+    let times = [&mut listing.created, &mut listing.updated].into_iter().chain(tags);
+    let mut wrong = Vec::new();
+    for time in times {
+        let Some(text) = time.take() else { continue };
+        match moment(&text) {
+            Some(right) => *time = Some(right),
+            None => wrong.push(text.chars().take(80).collect()),
+        }
+    }
+    wrong.sort();
+    wrong.dedup();
+    wrong
+}
+
+/// A time as lists write it: RFC 3339, with a space for the `T`, without a zone (then it is UTC), without
+/// seconds, or a date alone.
+fn moment(text: &str) -> Option<String> {
+    let text = text.trim();
+    let (date, clock) = match text.split_once(['T', 't', ' ']) {
+        Some((date, clock)) => (date, clock.trim().replace(' ', "")),
+        None => (text, String::new()),
+    };
+    let zone = clock.rfind(['Z', 'z', '+', '-']).unwrap_or(clock.len());
+    let (clock, zone) = clock.split_at(zone);
+    let clock = match clock.len() {
+        0 => "00:00:00".to_owned(),
+        5 => format!("{clock}:00"),
+        _ => clock.to_owned(),
+    };
+    let zone = match zone {
+        "" => "Z",
+        zone => zone,
+    };
+    let whole = format!("{date}T{clock}{zone}");
+    OffsetDateTime::parse(&whole, &Rfc3339).ok().map(|_| whole)
+}
+
+/// The name of a repository below its account, however much of the account is written before it.
+fn below<'r>(account: &str, repository: &'r str) -> Result<&'r str, String> {
+    let after = |above: &str| repository.strip_prefix(above).and_then(|rest| rest.strip_prefix('/'));
+    if let Some(rest) = after(account) {
+        return Ok(rest);
+    }
+    // Other registries have names in names; Docker Hub has none.
+    let Some(name) = account.strip_prefix("docker.io/") else { return Ok(repository) };
+    match after(name).unwrap_or(repository) {
+        rest if rest.contains('/') => Err(format!(
+            "the repository `{repository}` is none of the account `{account}`: write its name alone"
+        )),
+        rest => Ok(rest),
+    }
+}
+
 fn hub(record: HubRecord, folder: &Path, file: &str) -> Result<(Listing, Option<String>), String> {
     // An account without a registry is one of Docker Hub.
     let account = match record.account.contains('/') {
         true => record.account,
         false => format!("docker.io/{}", record.account),
     };
-    let published = format!("{account}/{}", record.repository);
+    let published = format!("{account}/{}", below(&account, &record.repository)?);
     let (repository, image) = match &record.path {
         None => (published.clone(), None),
         Some(path) => {
@@ -162,4 +226,53 @@ fn hub(record: HubRecord, folder: &Path, file: &str) -> Result<(Listing, Option<
         source: format!("the file {file}"),
     };
     Ok((listing, image))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repository_is_named_with_and_without_its_account_and_not_with_another_one() {
+        for (account, repository, meant) in [
+            ("docker.io/a", "x", Some("x")),
+            ("docker.io/a", "a/x", Some("x")),
+            ("docker.io/a", "docker.io/a/x", Some("x")),
+            ("docker.io/a", "a", Some("a")),
+            ("docker.io/a", "b/x", None),
+            ("docker.io/a", "a/b/x", None),
+            ("ghcr.io/a", "b/x", Some("b/x")),
+            ("ghcr.io/a", "ghcr.io/a/b/x", Some("b/x")),
+        ] {
+            assert_eq!(below(account, repository).ok(), meant, "{account} {repository}");
+        }
+    }
+
+    #[test]
+    fn times_are_understood_as_lists_write_them_and_nothing_else_is_one() {
+        for (written, meant) in [
+            ("2017-05-01T10:00:00Z", "2017-05-01T10:00:00Z"),
+            ("2017-05-01T10:00:00.5+02:00", "2017-05-01T10:00:00.5+02:00"),
+            ("2017-05-01", "2017-05-01T00:00:00Z"),
+            ("2017-05-01 10:00:00", "2017-05-01T10:00:00Z"),
+            (" 2017-05-01 10:00 ", "2017-05-01T10:00:00Z"),
+            ("2017-05-01 10:00:00 +02:00", "2017-05-01T10:00:00+02:00"),
+        ] {
+            assert_eq!(moment(written).as_deref(), Some(meant), "{written}");
+        }
+        for wrong in ["never", "", "9999-99-99T00:00:00Z", "2017-05", "05/01/2017", "2017-05-01T25:00:00Z"] {
+            assert_eq!(moment(wrong), None, "{wrong}");
+        }
+        let tag =
+            ListedTag { name: "1".to_owned(), updated: Some("soon".to_owned()), ..ListedTag::default() };
+        let mut listing = Listing {
+            created: Some("2017-05-01".to_owned()),
+            updated: Some("soon".to_owned()),
+            tags: vec![tag],
+            ..Listing::default()
+        };
+        assert_eq!(put_times_right(&mut listing), ["soon"]);
+        assert_eq!(listing.created.as_deref(), Some("2017-05-01T00:00:00Z"));
+        assert_eq!((listing.updated, &listing.tags[0].updated), (None, &None));
+    }
 }

@@ -4,9 +4,11 @@
 //! happen, so that a hunt which is stopped, killed, or left by its registry goes on where it was.
 
 pub mod accounts;
+mod line;
 mod list;
 mod lure;
 mod metadata;
+mod patience;
 mod progress;
 mod queue;
 mod run;
@@ -14,6 +16,6 @@ mod target;
 
 pub use lure::{LureVerdict, lure};
 pub use metadata::{Metadata, MetadataError, read as read_metadata};
-pub use progress::{HuntEvent, HuntListener, Tally};
+pub use progress::{HuntEvent, HuntListener, Tally, Troubles};
 pub use run::{End, Fleet, HuntError, HuntSettings, Hunter, Row, Summary};
 pub use target::{Target, TargetError};

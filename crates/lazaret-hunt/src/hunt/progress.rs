@@ -1,8 +1,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lazaret_model::Outcome;
+use lazaret_model::{Outcome, one_line};
 use lazaret_store::ItemState;
+use serde::{Deserialize, Serialize};
 
 /// How far a hunt is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -47,6 +48,38 @@ impl Tally {
             ItemState::Pending | ItemState::Gone => return,
         };
         *place = place.saturating_add_signed(by);
+    }
+}
+
+/// What was left out or not read to its end, in words for people; where that is much, the first of it and
+/// how much more.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Troubles {
+    told: Vec<String>,
+    more: u64,
+}
+
+impl Troubles {
+    /// How many are told each by itself.
+    const MOST: usize = 100;
+
+    pub(crate) fn add(&mut self, why: &str) {
+        if self.told.len() < Self::MOST {
+            self.told.push(one_line(why, 600));
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.told.is_empty()
+    }
+
+    /// What is told.
+    pub fn lines(&self) -> Vec<String> {
+        let more = (self.more > 0).then(|| format!("{} more that was left out", self.more));
+        self.told.iter().cloned().chain(more).collect()
     }
 }
 

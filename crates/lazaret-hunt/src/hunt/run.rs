@@ -1,24 +1,24 @@
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use futures_util::{FutureExt, StreamExt, stream};
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use lazaret_model::{Budget, GapKind, ImageRef, Outcome, Report};
 use lazaret_registry::RegistryError;
 use lazaret_scan::{ScanError, Scanner, WorkerError};
 use lazaret_store::{Hunt, HuntItem, HuntState, ItemState, Store, StoreError};
 
 use super::accounts::{AccountError, Sites};
-use super::list::{PAGE, worst};
+use super::line::{After, Ended, Line, Turn};
+use super::list::{Cursor, PAGE, worst};
 use super::metadata::MetadataError;
-use super::progress::{HuntEvent, HuntListener, Tally};
+use super::patience;
+use super::progress::{HuntEvent, HuntListener, Tally, Troubles};
 use super::target::Target;
-
-/// Longest wait between two looks whether a registry answers again.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// What is to be hunted, and how.
 #[derive(Debug, Clone)]
@@ -144,51 +144,12 @@ pub(super) struct Going<'a> {
     pub(super) hunt: Hunt,
     pub(super) listed: BTreeSet<String>,
     pub(super) repositories: u64,
-    pub(super) skipped: u64,
-    /// How often something was left out in the listing.
-    pub(super) incomplete: u64,
-    pub(super) troubles: Vec<String>,
-    pub(super) paused: Option<String>,
-}
-
-/// How long somebody has been silent, and for how long that is borne.
-pub(super) struct Patience {
-    most: Duration,
-    since: Option<Instant>,
-    waits: u32,
-}
-
-impl Patience {
-    pub(super) fn new(most: Duration) -> Self {
-        Self { most, since: None, waits: 0 }
-    }
-
-    /// It answered.
-    pub(super) fn restored(&mut self) {
-        self.since = None;
-        self.waits = 0;
-    }
-
-    /// How long to wait before the next look; None where it was long enough.
-    fn next(&mut self, asked: Option<Duration>) -> Option<Duration> {
-        let since = *self.since.get_or_insert_with(Instant::now);
-        let doubled = Duration::from_secs(1 << self.waits.min(6)).min(LONGEST_WAIT);
-        self.waits += 1;
-        let wait = asked.unwrap_or(doubled);
-        (since.elapsed() + wait <= self.most).then_some(wait)
-    }
-}
-
-/// Whether an error may pass by itself.
-pub(super) fn passes(error: &RegistryError) -> bool {
-    matches!(error, RegistryError::Unreachable { .. } | RegistryError::Busy { .. })
-}
-
-fn asked(error: &RegistryError) -> Option<Duration> {
-    match error {
-        RegistryError::Busy { retry_after, .. } => *retry_after,
-        _ => None,
-    }
+    /// How far the list came, and what is not in it.
+    pub(super) cursor: Cursor,
+    /// What is not in the list of what is at hand, which is looked at each time.
+    pub(super) troubles: Troubles,
+    /// Registries that were given up while they were listed, and why.
+    pub(super) silent: BTreeMap<String, String>,
 }
 
 impl Hunter {
@@ -227,17 +188,19 @@ impl Hunter {
             hunt,
             listed: BTreeSet::new(),
             repositories: 0,
-            skipped: 0,
-            incomplete: 0,
-            troubles: Vec::new(),
-            paused: None,
+            cursor: Cursor::default(),
+            troubles: Troubles::default(),
+            silent: BTreeMap::new(),
         };
         let mut stop = pin!(stop);
         let listed = tokio::select! {
-            listed = going.list(was) => Some(listed?),
-            () = &mut stop => None,
+            listed = going.list(was) => {
+                listed?;
+                true
+            }
+            () = &mut stop => false,
         };
-        let (hunt, paused) = (going.hunt.clone(), going.paused.take());
+        let hunt = going.hunt.clone();
         let standing = match &self.settings.fleet {
             Some(fleet) => fleet.judges.clone(),
             None => self.scanner.standing().await?,
@@ -248,19 +211,16 @@ impl Hunter {
             hunt: &hunt,
             standing,
             tally: Mutex::default(),
-            hosts: Mutex::default(),
+            // What was listed can be judged where it lies elsewhere, and the rest the next time.
+            hosts: Mutex::new(going.silent.clone()),
         };
         let end = match listed {
-            None => End::Stopped,
-            // What was listed can be judged where it lies elsewhere, and the rest the next time.
-            Some(whole) => tokio::select! {
-                judged = judging.all() => match (judged?, whole) {
-                    (Some(why), _) => End::Paused(why),
-                    (None, false) => End::Paused(paused.unwrap_or_default()),
-                    (None, true) => match &self.settings.fleet {
-                        Some(fleet) if !fleet.wait => End::Queued,
-                        _ => End::Done,
-                    },
+            false => End::Stopped,
+            true => tokio::select! {
+                judged = judging.all() => match (judged?.join("; "), &self.settings.fleet) {
+                    (why, _) if !why.is_empty() => End::Paused(why),
+                    (_, Some(fleet)) if !fleet.wait => End::Queued,
+                    (_, _) => End::Done,
                 },
                 () = &mut stop => End::Stopped,
             },
@@ -286,8 +246,8 @@ impl Hunter {
             end,
             tally,
             rows: rows.collect(),
-            skipped: going.skipped,
-            troubles: going.troubles,
+            skipped: going.cursor.skipped,
+            troubles: [going.troubles.lines(), going.cursor.troubles.lines()].concat(),
             took: begun.elapsed(),
         })
     }
@@ -326,27 +286,29 @@ impl Going<'_> {
         (self.hunter.told)(event);
     }
 
-    /// Something is not in the list that should be.
-    pub(super) fn leave_out(&mut self, why: String) {
-        self.incomplete += 1;
-        self.tell(HuntEvent::Trouble(why.clone()));
-        self.troubles.push(why);
+    /// Something at hand is not in the list that should be.
+    pub(super) fn leave_out(&mut self, why: &str) {
+        self.troubles.add(why);
+        self.tell(HuntEvent::Trouble(why.to_owned()));
     }
 
-    /// Waits for a registry that does not answer; false where that was long enough.
-    pub(super) async fn wait_for(
-        &mut self,
-        host: &str,
-        error: &RegistryError,
-        patience: &mut Patience,
-    ) -> bool {
-        let Some(wait) = patience.next(asked(error)) else {
-            self.paused = Some(error.to_string());
-            return false;
-        };
-        self.tell(HuntEvent::Waits { host: host.to_owned(), wait, why: error.to_string() });
-        tokio::time::sleep(wait).await;
-        true
+    /// Something that a registry or a site should list is not in the list.
+    pub(super) fn leave_out_of_list(&mut self, why: &str) {
+        self.cursor.troubles.add(why);
+        self.tell(HuntEvent::Trouble(why.to_owned()));
+    }
+
+    /// Whether nothing was left out.
+    pub(super) fn whole(&self) -> bool {
+        self.troubles.is_empty() && self.cursor.troubles.is_empty()
+    }
+
+    /// Waits for somebody who does not answer.
+    pub(super) async fn wait_for(&self, host: &str, error: &RegistryError, wait: Duration) {
+        if !wait.is_zero() {
+            self.tell(HuntEvent::Waits { host: host.to_owned(), wait, why: error.to_string() });
+            tokio::time::sleep(wait).await;
+        }
     }
 }
 
@@ -359,7 +321,7 @@ pub(super) struct Judging<'a> {
     pub(super) standing: String,
     tally: Mutex<Tally>,
     /// Registries that were given up in this run, and why.
-    hosts: Mutex<HashMap<String, String>>,
+    hosts: Mutex<BTreeMap<String, String>>,
 }
 
 /// Why an attempt gave no verdict.
@@ -374,7 +336,7 @@ pub(super) enum Attempt {
 
 impl From<RegistryError> for Attempt {
     fn from(error: RegistryError) -> Self {
-        match passes(&error) {
+        match error.may_pass() {
             true => Self::Passes(error),
             false => Self::Failed(error.to_string()),
         }
@@ -404,7 +366,7 @@ impl Judging<'_> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn hosts(&self) -> MutexGuard<'_, HashMap<String, String>> {
+    fn hosts(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
         self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -412,8 +374,9 @@ impl Judging<'_> {
         (self.hunter.told)(event);
     }
 
-    /// Judges what is to be judged. Why the rest waits, where it does.
-    async fn all(&self) -> Result<Option<String>, HuntError> {
+    /// Judges what is to be judged. Why the rest waits, where it does: what each registry said that was
+    /// given up.
+    async fn all(&self) -> Result<Vec<String>, HuntError> {
         let mut left = Vec::new();
         for item in self.store.hunt_items(self.hunt.id).await? {
             if item.state == ItemState::Gone {
@@ -430,47 +393,83 @@ impl Judging<'_> {
             }
         }
         self.tell(HuntEvent::Tally(*self.tally()));
+        // What failed before is tried after all that was not looked at yet.
+        left.sort_by_key(|item| item.state == ItemState::Failed || put_off(item));
+        let mut line = Line::new(self.hunter.settings.patience);
+        left.into_iter().for_each(|item| line.add(item));
+        for host in self.hosts().keys() {
+            line.leave(host);
+        }
         let at_once = self.hunter.settings.at_once.max(1);
-        let mut judged = pin!(stream::iter(left).map(|item| self.item(item)).buffer_unordered(at_once));
-        while let Some(outcome) = judged.next().await {
-            outcome?;
+        let mut turns = FuturesUnordered::new();
+        loop {
+            while turns.len() < at_once
+                && let Some(turn) = line.next()
+            {
+                turns.push(self.turn(turn));
+            }
+            let later = line.later().filter(|_| turns.len() < at_once);
+            let ended = tokio::select! {
+                Some(ended) = turns.next(), if !turns.is_empty() => ended?,
+                () = tokio::time::sleep_until(later.unwrap_or_else(Instant::now).into()), if later.is_some() => continue,
+                else => break,
+            };
+            match line.ended(ended) {
+                After::Nothing => {}
+                After::Waits(host, wait, error) => {
+                    self.tell(HuntEvent::Waits { host, wait, why: error.to_string() });
+                }
+                After::Silent(host, error) => {
+                    self.hosts().insert(host, error.to_string());
+                }
+            }
         }
         if self.hunter.settings.fleet.as_ref().is_some_and(|fleet| fleet.wait) {
             self.follow().await?;
         }
-        let mut given_up: Vec<String> = self.hosts().values().cloned().collect();
-        given_up.sort();
-        Ok(given_up.into_iter().next())
+        Ok(self.hosts().values().cloned().collect())
     }
 
-    /// One image, with as many attempts as its registry is worth waiting for.
-    async fn item(&self, item: HuntItem) -> Result<(), HuntError> {
-        let reference = match item.reference.parse::<ImageRef>() {
+    /// One attempt at one image. What fails and may pass is tried again later; where its host answers for
+    /// others meanwhile, only a few times.
+    async fn turn(&self, turn: Turn) -> Result<Ended, HuntError> {
+        let reference = match turn.item.reference.parse::<ImageRef>() {
             Ok(reference) => reference,
-            Err(error) => return self.note(failed(item, error.to_string())).await,
-        };
-        let host = match &reference {
-            ImageRef::Registry(image) => image.registry.clone(),
-            _ => String::new(),
-        };
-        let mut patience = Patience::new(self.hunter.settings.patience);
-        loop {
-            if self.hosts().contains_key(&host) {
-                return Ok(());
+            Err(error) => {
+                self.note(failed(turn.item, error.to_string())).await?;
+                return Ok(Ended::Done { host: turn.host, had: None, whole: false });
             }
-            match self.attempt(&item, &reference).await {
-                Ok(done) => return self.note(done).await,
-                Err(Attempt::Failed(why)) => return self.note(failed(item, why)).await,
-                Err(Attempt::Fatal(error)) => return Err(error),
-                Err(Attempt::Passes(error)) => match patience.next(asked(&error)) {
-                    Some(wait) => {
-                        self.tell(HuntEvent::Waits { host: host.clone(), wait, why: error.to_string() });
-                        tokio::time::sleep(wait).await;
-                    }
-                    None => {
-                        self.hosts().insert(host.clone(), error.to_string());
-                    }
-                },
+        };
+        let error = match self.attempt(&turn.item, &reference).await {
+            Ok(done) => {
+                let whole = done != turn.item && done.judges == self.standing;
+                self.note(done).await?;
+                return Ok(Ended::Done { host: turn.host, had: Some(reference), whole });
+            }
+            Err(Attempt::Failed(why)) => {
+                self.note(failed(turn.item, why)).await?;
+                return Ok(Ended::Done { host: turn.host, had: None, whole: false });
+            }
+            Err(Attempt::Fatal(error)) => return Err(error),
+            Err(Attempt::Passes(error)) => error,
+        };
+        if turn.item.state == ItemState::Pending && turn.tries == 0 {
+            // Whoever goes on with the hunt begins with the others.
+            let item = HuntItem { note: error.to_string(), ..turn.item.clone() };
+            self.store.set_hunt_item(self.hunt.id, &item).await?;
+        }
+        let answers = match &turn.good {
+            Some(good) if turn.tries > 0 && !patience::throttles(&error) => self.identity(good).await.is_ok(),
+            _ => false,
+        };
+        if !answers {
+            return Ok(Ended::PutOff { turn, error });
+        }
+        match patience::again(&error, turn.tries + 1, turn.since, self.hunter.settings.patience) {
+            Some(wait) => Ok(Ended::Again { turn, wait }),
+            None => {
+                self.note(failed(turn.item, error.to_string())).await?;
+                Ok(Ended::Done { host: turn.host, had: None, whole: false })
             }
         }
     }
@@ -569,6 +568,11 @@ impl Judging<'_> {
             None => String::new(),
         })
     }
+}
+
+/// Whether it failed in an earlier run in a way that may pass.
+fn put_off(item: &HuntItem) -> bool {
+    item.state == ItemState::Pending && !item.note.is_empty()
 }
 
 fn failed(item: HuntItem, why: String) -> HuntItem {

@@ -85,12 +85,27 @@ impl FromStr for Target {
             }
             return Ok(Self::Registry(host.to_owned()));
         }
+        let folder = text.trim_end_matches('/');
+        if folder.len() < text.len() && is_plain_folder(Path::new(text)) {
+            return Ok(Self::Folder(PathBuf::from(if folder.is_empty() { "/" } else { folder })));
+        }
         match text.parse::<ImageRef>().map_err(image)? {
             ImageRef::Registry(RegistryRef { registry, repository, tag: None, digest: None }) => {
                 Ok(Self::Repository { registry, repository })
             }
             ImageRef::Path(path) if is_plain_folder(&path) => Ok(Self::Folder(path)),
             reference => Ok(Self::Image(reference.to_string())),
+        }
+    }
+}
+
+impl Target {
+    /// Who lists it, where that is not this machine: a registry, or the site that tells of accounts.
+    pub(crate) fn listed_by(&self) -> Option<String> {
+        match self {
+            Self::Registry(registry) | Self::Repository { registry, .. } => Some(registry.clone()),
+            Self::Account { registry, .. } => Some(format!("accounts of {registry}")),
+            Self::Image(_) | Self::Folder(_) | Self::List(_) => None,
         }
     }
 }
@@ -114,11 +129,15 @@ fn whole(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// A directory that is no image itself.
+/// A directory that is no image itself. One folder with the name of a system's makes no root file system:
+/// whoever keeps archives beside a `bin` means the archives.
 fn is_plain_folder(path: &Path) -> bool {
-    let holds = |name: &str| path.join(name).exists();
-    let root = ["etc", "bin", "usr", "sbin", "lib", "opt"];
-    path.is_dir() && !holds("oci-layout") && !holds("manifest.json") && !root.iter().any(|name| holds(name))
+    let holds = |name: &str| path.join(name).is_dir();
+    let of_system = ["etc", "bin", "usr", "sbin", "lib", "var"].iter().filter(|name| holds(name)).count();
+    path.is_dir()
+        && !path.join("oci-layout").exists()
+        && !path.join("manifest.json").exists()
+        && (of_system == 0 || of_system < 3 && below(path).is_ok_and(|(images, _)| !images.is_empty()))
 }
 
 /// The reference under which an image on disk is scanned and remembered.
@@ -252,6 +271,24 @@ mod tests {
         {
             assert!(bad.parse::<Target>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn one_folder_with_the_name_of_a_systems_hides_no_archives() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = dir.path().to_str().unwrap().to_owned();
+        let meant = |text: &str| text.parse::<Target>().unwrap();
+        let is_folder = |text: &str| matches!(meant(text), Target::Folder(path) if path == dir.path());
+        assert!(is_folder(&text) && is_folder(&format!("{text}/")));
+        fs::create_dir_all(dir.path().join("bin")).unwrap();
+        assert!(matches!(meant(&text), Target::Image(_)), "a folder of programs and no image");
+        fs::create_dir_all(dir.path().join("acme/tool")).unwrap();
+        fs::write(dir.path().join("acme/tool/oci-layout"), "{}").unwrap();
+        assert!(is_folder(&text) && is_folder(&format!("{text}/")));
+        for name in ["etc", "usr"] {
+            fs::create_dir_all(dir.path().join(name)).unwrap();
+        }
+        assert!(matches!(meant(&text), Target::Image(_)), "a root file system that holds a layout");
     }
 
     #[test]

@@ -133,6 +133,103 @@ async fn a_page_without_end_or_without_sense_is_told() {
     assert!(found.is_empty() && error.is_none());
 }
 
+/// A client that gives up soon, so that whoever lists has to ask again.
+fn hasty(longest_in_all: Duration) -> Client {
+    let retry = lazaret_registry::RetryPolicy { tries: 2, longest_in_all, ..options().retry };
+    Client::new(ClientOptions { retry, ..options() }).unwrap()
+}
+
+#[tokio::test]
+async fn a_list_that_breaks_off_goes_on_where_it_was_and_its_bounds_hold() {
+    // Every second page fails until it was asked for three times.
+    let fake = Fake::start(|request, before| {
+        let at: usize = request
+            .path
+            .split("last=")
+            .nth(1)
+            .map_or(0, |rest| rest[1..].split('&').next().unwrap().parse().unwrap());
+        match at % 2 == 1 && before < 3 {
+            true => Reply::new(503, ""),
+            false if at < 6 => {
+                page(&[&format!("r{}", at + 1)], Some(&format!("/v2/_catalog?last=r{}&n=1", at + 1)))
+            }
+            false => page(&[], None),
+        }
+    })
+    .await;
+    let mut names = hasty(Duration::MAX).catalogue(&fake.host, 1, None).await.unwrap();
+    let (mut found, mut failed) = (Vec::new(), 0);
+    while failed < 20 {
+        match names.next().await {
+            Ok(Some(page)) => found.extend(page),
+            Ok(None) => break,
+            Err(error) if error.may_pass() => failed += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!(found, ["r1", "r2", "r3", "r4", "r5", "r6"]);
+    assert_eq!(failed, 3);
+    assert_eq!(fake.count("last=r2"), 1, "what was listed is not listed again");
+
+    // One that dies after each page and then says the same again does not go on for ever.
+    let fake = Fake::start(|request, before| match before % 3 {
+        0 | 1 => Reply::new(503, ""),
+        _ if request.path.contains("last=a") => page(&["a"], Some("/v2/_catalog?last=a&n=1")),
+        _ => page(&["a"], Some("/v2/_catalog?last=a&n=1")),
+    })
+    .await;
+    let mut names = hasty(Duration::MAX).catalogue(&fake.host, 1, None).await.unwrap();
+    let mut told = String::new();
+    for _ in 0..20 {
+        match names.next().await {
+            Err(error) if !error.may_pass() => {
+                told = error.to_string();
+                break;
+            }
+            _ => {}
+        }
+    }
+    assert!(told.contains("circle"), "{told}");
+}
+
+#[tokio::test]
+async fn a_registry_that_throttles_for_ever_is_given_up_in_time_however_it_asks_for_it() {
+    for (asked, least, most) in [("1", 1, 4), ("0", 0, 4), ("18446744073709551615", 0, 1), ("31536000", 0, 1)]
+    {
+        let fake = Fake::start(move |_, _| Reply::new(429, "").header("Retry-After", asked)).await;
+        let retry = lazaret_registry::RetryPolicy {
+            tries: 9,
+            longest_in_all: Duration::from_secs(2),
+            ..options().retry
+        };
+        let client = Client::new(ClientOptions { retry, ..options() }).unwrap();
+        let begun = Instant::now();
+        let error = client.catalogue(&fake.host, 2, None).await.unwrap().next().await.unwrap_err();
+        let took = begun.elapsed();
+        assert!(took >= Duration::from_secs(least) && took < Duration::from_secs(most), "{asked}: {took:?}");
+        let RegistryError::Busy { retry_after, lasted, .. } = error else { panic!("{error}") };
+        assert_eq!(retry_after, asked.parse().ok().map(Duration::from_secs));
+        assert!(lasted <= took && fake.seen().len() <= 9, "{}", fake.seen().len());
+    }
+}
+
+#[tokio::test]
+async fn a_page_or_a_refusal_that_trickles_is_broken_off() {
+    for status in [200, 400] {
+        let fake = Fake::start(move |_, _| {
+            Reply::new(status, "{").cut(9_000_000, crate::support::fake::Then::Trickle)
+        })
+        .await;
+        let retry = lazaret_registry::RetryPolicy { longest_in_all: Duration::ZERO, ..options().retry };
+        let stall_timeout = Duration::from_millis(600);
+        let client = Client::new(ClientOptions { retry, stall_timeout, ..options() }).unwrap();
+        let begun = Instant::now();
+        let error = client.catalogue(&fake.host, 2, None).await.unwrap().next().await.unwrap_err();
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+        assert_eq!(error.may_pass(), status == 200, "{error}");
+    }
+}
+
 #[tokio::test]
 async fn a_registry_that_lists_nothing_or_not_to_everybody_says_so() {
     let (_, error, ..) = catalogue(|_, _| Reply::new(404, "")).await;
@@ -208,9 +305,21 @@ async fn a_site_gets_its_token_and_no_other_host_does() {
     assert_eq!(fake.seen()[0].header("authorization"), "Bearer secret");
     let error = site.begin(&["away"], &[]).await.unwrap_err().to_string();
     assert!(error.contains("another host"), "{error}");
-    let error = site.next(&there, false).await.unwrap_err().to_string();
+    let error = site.next(&there, false, |_| true).await.unwrap_err().to_string();
     assert!(error.contains("another host"), "{error}");
     assert_eq!(elsewhere.seen().len(), 0);
+    // Another list of the same site is not this one, but under another name of it.
+    site.begin(&["v2", "own"], &[]).await.unwrap();
+    let asked = fake.seen().len();
+    for away in ["/v2/other?page=2", "/api/admin/delete?everything=1", "../../evil?page=2"] {
+        let error = site.next(away, false, |path| path == "/old/own").await.unwrap_err().to_string();
+        assert!(error.contains("the next page is at `/"), "{error}");
+    }
+    assert_eq!(fake.seen().len(), asked);
+    site.next("/old/own?page=2", false, |path| path == "/old/own").await.unwrap();
+    site.next("/v2/own/?page=3", false, |_| false).await.unwrap();
+    let asked: Vec<_> = fake.seen().split_off(asked).into_iter().map(|request| request.path).collect();
+    assert_eq!(asked, ["/v2/own?page=2", "/v2/own/?page=3"]);
     for bad in ["http://site.example", "ftp://site.example", "https://user:pw@site.example", "site"] {
         assert!(client().site(bad, None).is_err(), "{bad}");
     }

@@ -112,6 +112,7 @@ pub fn options() -> ClientOptions {
             first_wait: Duration::from_millis(5),
             longest_wait: Duration::from_millis(20),
             longest_retry_after: Duration::from_secs(5),
+            ..RetryPolicy::default()
         },
         connect_timeout: Duration::from_secs(10),
         stall_timeout: Duration::from_secs(10),

@@ -24,6 +24,7 @@ pub fn render(campaign: &Campaign, options: &Options) -> String {
     mail.images(campaign);
     mail.lures(campaign);
     mail.tied(campaign);
+    mail.lone(campaign);
     mail.victims(campaign);
     mail.method(campaign, options);
     mail.out
@@ -125,9 +126,14 @@ impl Mail {
             None => member.repository.clone(),
         };
         self.item(&format!("{number}. "), &defang(&name, members::MOST_NAME));
-        self.item("   digest     ", &member.digest.to_string());
-        for manifest in member.manifests.iter().filter(|m| **m != member.digest) {
-            self.item("   manifest   ", &manifest.to_string());
+        for digest in member.accused() {
+            let mark = if *digest == member.digest { "   digest     " } else { "   manifest   " };
+            self.item(mark, &digest.to_string());
+        }
+        if !member.spared.is_empty() {
+            let text = "the tag also leads to what is clean or in honest hands: remove the tag, and by digest \
+                        nothing but what is listed here";
+            self.item("   careful    ", text);
         }
         let mut facts = vec![defang(&members::platforms(member), 120)];
         facts.extend(member.created.as_deref().map(|t| format!("made {}", defang(&members::day(t), 30))));
@@ -188,6 +194,21 @@ impl Mail {
         }
         if campaign.shared.len() > MOST_SHARED {
             self.item("- ", &format!("and {} more", campaign.shared.len() - MOST_SHARED));
+        }
+    }
+
+    fn lone(&mut self, campaign: &Campaign) {
+        if campaign.lone.is_empty() {
+            return;
+        }
+        self.heading("Wallets that one of them alone names");
+        let names = Names::of(campaign);
+        for lone in campaign.lone.iter().take(MOST_SHARED) {
+            self.item("- ", &defang(&lone.indicator.value, 1_000));
+            self.item("  ", &defang(&names.list(&lone.members, 1), 300));
+        }
+        if campaign.lone.len() > MOST_SHARED {
+            self.item("- ", &format!("and {} more", campaign.lone.len() - MOST_SHARED));
         }
     }
 

@@ -16,7 +16,7 @@ pub fn render(campaign: &Campaign) -> String {
             .map(str::to_owned),
     ];
     let id = one_line(&campaign.id, 100);
-    for shared in &campaign.shared {
+    for shared in campaign.shared.iter().chain(&campaign.lone) {
         rows.push([
             shared.indicator.kind.name().to_owned(),
             cell(&shared.indicator.value),
@@ -31,9 +31,8 @@ pub fn render(campaign: &Campaign) -> String {
         ]);
     }
     for member in &campaign.members {
-        let digests = std::iter::once(("image", &member.digest))
-            .chain(member.manifests.iter().filter(|m| **m != member.digest).map(|m| ("manifest", m)));
-        for (kind, digest) in digests {
+        for digest in member.accused() {
+            let kind = if *digest == member.digest { "image" } else { "manifest" };
             rows.push([
                 kind.to_owned(),
                 digest.to_string(),
@@ -57,11 +56,42 @@ pub fn render(campaign: &Campaign) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Text that no spreadsheet takes for a formula: an apostrophe stands before what would start one,
-/// also after quotes and spaces, which some programs take off.
+/// Text that no spreadsheet takes for a formula: an apostrophe stands before what would start one, also
+/// after quotes and spaces, which some programs take off, and after a semicolon, at which programs of
+/// many countries begin a new cell.
 fn cell(text: &str) -> String {
     let text = one_line(text, MOST);
-    let first = text.trim_start_matches([' ', '"', '\'']).chars().next();
-    let formula = first.is_some_and(|c| "=+-@|%\\＝＋－＠".contains(c));
-    if formula { format!("'{text}") } else { text }
+    let mut out = String::with_capacity(text.len() + 1);
+    for (at, part) in text.split(';').enumerate() {
+        if at > 0 {
+            out.push(';');
+        }
+        let first = part.trim_start_matches(|c: char| c.is_whitespace() || "\"'".contains(c)).chars().next();
+        if first.is_some_and(|c| "=+-@|%\\＝＋－＠".contains(c)) {
+            out.push('\'');
+        }
+        out.push_str(part);
+    }
+    one_line(&out, MOST + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_begins_a_formula_wherever_a_program_lets_it_begin() {
+        for (text, shown) in [
+            ("plain; text", "plain; text"),
+            ("=1+1", "'=1+1"),
+            (" \"=1+1", "' \"=1+1"),
+            ("\u{a0}=1+1", "'\u{a0}=1+1"),
+            ("\u{3000}＝1", "'\u{3000}＝1"),
+            ("a.example;=cmd|x;b", "a.example;'=cmd|x;b"),
+            ("a;\" @x", "a;'\" @x"),
+            ("\t=1", "'\\t=1"),
+        ] {
+            assert_eq!(cell(text), shown);
+        }
+    }
 }

@@ -26,6 +26,9 @@ pub fn defang(text: &str, most: usize) -> String {
     out
 }
 
+/// The dot, and those that programs take for it in names of hosts (RFC 3490, 3.1).
+const DOTS: [char; 4] = ['.', '\u{3002}', '\u{ff0e}', '\u{ff61}'];
+
 fn one_word(word: &str) -> String {
     let path = ["/", "./", "../"].iter().any(|start| word.starts_with(start));
     if path && !word.contains("//") && !word.contains('@') && !word.to_ascii_lowercase().contains("www.") {
@@ -48,7 +51,7 @@ fn one_word(word: &str) -> String {
         } else if chars[at] == '@' {
             out.push_str("[@]");
             at += 1;
-        } else if chars[at] == '.' && inside(&chars, at) {
+        } else if DOTS.contains(&chars[at]) && inside(&chars, at) {
             out.push_str("[.]");
             at += 1;
         } else if starts(rest, "mailto:") {
@@ -71,9 +74,13 @@ fn starts(chars: &[char], word: &str) -> bool {
     })
 }
 
-/// A dot between two letters or digits, unless it is that of a decimal number.
+/// A dot between what names of hosts are made of, which may be signs of any script, unless it is that of
+/// a decimal number.
 fn inside(chars: &[char], dot: usize) -> bool {
-    let is = |at: Option<usize>| at.and_then(|at| chars.get(at)).is_some_and(|c| c.is_alphanumeric());
+    let is = |at: Option<usize>| {
+        let c = at.and_then(|at| chars.get(at));
+        c.is_some_and(|c| c.is_alphanumeric() || "-_".contains(*c) || !c.is_ascii() && *c != '…')
+    };
     if !is(dot.checked_sub(1)) || !is(Some(dot + 1)) {
         return false;
     }
@@ -99,6 +106,8 @@ mod tests {
             ("/usr/local/bin/run.sh version 5.7", "/usr/local/bin/run.sh version 5.7"),
             ("//evil.example/x", "//evil[.]example/x"),
             ("url=http://a.example", "url=hxxp[://]a[.]example"),
+            ("evil。example a．example b｡example", "evil[.]example a[.]example b[.]example"),
+            ("💩.example a-.example", "💩[.]example a-[.]example"),
         ] {
             assert_eq!(defang(text, 200), shown);
         }

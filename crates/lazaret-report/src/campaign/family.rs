@@ -44,7 +44,9 @@ impl Family {
     pub fn of_deed(kind: DeedKind) -> Self {
         match kind {
             DeedKind::MinerInPlace | DeedKind::MinerFetched => Self::Money,
-            DeedKind::DownloadAndRun | DeedKind::HostCron | DeedKind::Cron => Self::Net,
+            DeedKind::DownloadAndRun | DeedKind::HostCron | DeedKind::HostService | DeedKind::Cron => {
+                Self::Net
+            }
             DeedKind::ReverseShell | DeedKind::SshKey | DeedKind::Escape | DeedKind::CredentialTheft => {
                 Self::Access
             }

@@ -3,17 +3,19 @@
 //! to ATT&CK.
 
 use lazaret_model::{Campaign, Member, Outcome, one_line, visible};
-use maud::{DOCTYPE, Markup, PreEscaped, html};
-use sha2::{Digest as _, Sha256};
+use maud::{Markup, html};
 
 use super::family::Family;
 use super::members::{self, Names};
 use super::{graph, lifelines, techniques};
+use crate::html::{document, top};
 use crate::{Options, svg, words};
 
 const CSS: &str = concat!(include_str!("../report.css"), include_str!("campaign.css"));
 /// Rows of each table; a browser must still open it.
 const MOST_ROWS: usize = 500;
+/// Pieces of evidence of one image.
+const MOST_DEEDS: usize = 50;
 /// Characters of one value.
 const MOST: usize = 1_000;
 /// Names in a row.
@@ -21,62 +23,48 @@ const NAMES: usize = 12;
 
 /// The whole page.
 pub fn render(campaign: &Campaign, options: &Options) -> String {
-    let hash = data_encoding::BASE64.encode(&Sha256::digest(CSS.as_bytes()));
-    let policy =
-        format!("default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'");
     let names = Names::of(campaign);
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta http-equiv="Content-Security-Policy" content=(policy);
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="referrer" content="no-referrer";
-                meta name="color-scheme" content="light dark";
-                title { "Campaign " (one_line(&campaign.id, 60)) " · Lazaret" }
-                style { (PreEscaped(CSS)) }
-            }
-            body {
-                main.campaign {
-                    div.top {
-                        div { span.flag {} b { "Lazaret" } }
-                        div { "Which images belong together, and to whom?" }
-                    }
-                    (banner(campaign))
-                    (tiles(campaign))
-                    h2 { "The case at a glance" small { "who published what, and what ties it; point at something shared to follow its lines" } }
-                    (legend())
-                    div.card.pad { (graph::draw(campaign, &names)) }
-                    h2 { "Timeline" small { "from the first to the last change of each image" } }
-                    div.card.pad { (lifelines::draw(campaign, &names)) }
-                    (moments(campaign))
-                    (images(campaign, &names))
-                    (shared(campaign, &names))
-                    (conduct(campaign, &names))
-                    (cleanup(campaign, &names))
-                    (claims(campaign, &names))
-                    (attack(campaign, &names))
-                    (revenue(campaign))
-                    (lures(campaign))
-                    (leads(campaign))
-                    (evidence(campaign, &names))
-                    (method(campaign))
-                    div.foot {
-                        "Written by Lazaret " (visible(&options.tool_version))
-                        ". Names, pages and evidence are quoted from images and registries; control and direction characters are shown as escapes, and no address in them is a link."
-                    }
+    document(
+        &format!("Campaign {}", one_line(&campaign.id, 60)),
+        CSS,
+        html! {
+            main.campaign {
+                (top("Which images belong together, and to whom?"))
+                (banner(campaign))
+                (tiles(campaign))
+                h2 { "The case at a glance" small { "who published what, and what ties it; point at something shared to follow its lines" } }
+                (legend())
+                div.card.pad { (graph::draw(campaign, &names)) }
+                h2 { "Timeline" small { "from the first to the last change of each image" } }
+                div.card.pad { (lifelines::draw(campaign, &names)) }
+                (moments(campaign))
+                (images(campaign, &names))
+                (shared(campaign, &names))
+                (conduct(campaign, &names))
+                (cleanup(campaign, &names))
+                (claims(campaign, &names))
+                (attack(campaign, &names))
+                (revenue(campaign))
+                (lures(campaign))
+                (leads(campaign))
+                (evidence(campaign, &names))
+                (method(campaign))
+                div.foot {
+                    "Written by Lazaret " (visible(&options.tool_version))
+                    ". Names, pages and evidence are quoted from images and registries; control and direction characters are shown as escapes, and no address in them is a link."
                 }
             }
-        }
-    };
-    let mut text = page.into_string();
-    text.push('\n');
-    text
+        },
+    )
 }
 
 fn text(value: &str) -> String {
     one_line(value, MOST)
+}
+
+/// That a list goes on, where it does.
+fn rest(count: usize, shown: usize) -> Markup {
+    html! { @if count > shown { p.small { "and " (words::grouped((count - shown) as u64)) " more; the JSON form has all" } } }
 }
 
 fn banner(campaign: &Campaign) -> Markup {
@@ -123,7 +111,7 @@ fn tiles(campaign: &Campaign) -> Markup {
             @match campaign.revenue.first() {
                 Some(revenue) => div.tile {
                     b { (one_line(&revenue.amount, 16)) " " (one_line(&revenue.currency, 8)) }
-                    span { "said to be earned" @if let Some(usd) = &revenue.usd { ", " (one_line(usd, 16)) " US dollars" } }
+                    span { "said to be earned" @if let Some(usd) = &revenue.usd { ", " (members::amount(usd)) " US dollars" } }
                 },
                 None => div.tile { b { (words::grouped(campaign.shared.len() as u64)) } span { "things shared" } },
             }
@@ -185,7 +173,7 @@ fn images(campaign: &Campaign, names: &Names) -> Markup {
                 }
             }
         }
-        @if campaign.members.len() > MOST_ROWS { p.small { "and " (campaign.members.len() - MOST_ROWS) " more; the JSON form has all" } }
+        (rest(campaign.members.len(), MOST_ROWS))
     }
 }
 
@@ -208,14 +196,28 @@ fn shared(campaign: &Campaign, names: &Names) -> Markup {
                                 td {
                                     (text(&shared.why))
                                     @if shared.elsewhere > 0 { ". " b { (words::count(shared.elsewhere, "image")) " outside" } }
-                                    div.small { "at " (one_line(&shared.place, 300)) }
+                                    @if !shared.place.is_empty() { div.small { "at " (one_line(&shared.place, 300)) } }
                                 }
                             }
                         }
                     }
                 }
             }
-            @if campaign.shared.len() > MOST_ROWS { p.small { "and " (campaign.shared.len() - MOST_ROWS) " more" } }
+            (rest(campaign.shared.len(), MOST_ROWS))
+        }
+        @if !campaign.lone.is_empty() {
+            h2 { "Wallets of one image alone" }
+            div.card.pad {
+                ul.conduct {
+                    @for lone in campaign.lone.iter().take(MOST_ROWS) {
+                        li class=(Family::of_indicator(lone.indicator.kind).class()) {
+                            code.copy { (text(&lone.indicator.value)) }
+                            div.small { (names.list(&lone.members, 6)) ": " (text(&lone.why)) }
+                        }
+                    }
+                }
+            }
+            (rest(campaign.lone.len(), MOST_ROWS))
         }
     }
 }
@@ -235,6 +237,7 @@ fn conduct(campaign: &Campaign, names: &Names) -> Markup {
                     }
                 }
             }
+            (rest(campaign.conduct.len(), MOST_ROWS))
         }
     }
 }
@@ -250,6 +253,7 @@ fn cleanup(campaign: &Campaign, names: &Names) -> Markup {
                     }
                 }
             }
+            (rest(campaign.cleanup.len(), MOST_ROWS))
         }
     }
 }
@@ -266,6 +270,7 @@ fn claims(campaign: &Campaign, names: &Names) -> Markup {
                     }
                 }
             }
+            (rest(campaign.claims.len(), MOST_ROWS))
         }
     }
 }
@@ -302,6 +307,7 @@ fn attack(campaign: &Campaign, names: &Names) -> Markup {
                     }
                 }
             }
+            (rest(campaign.techniques.len(), MOST_ROWS))
         }
     }
 }
@@ -313,15 +319,16 @@ fn revenue(campaign: &Campaign) -> Markup {
             div.card.pad {
                 dl.facts.plain {
                     @for revenue in campaign.revenue.iter().take(MOST_ROWS) {
-                        dt { (one_line(&revenue.amount, 40)) " " (one_line(&revenue.currency, 20)) }
+                        dt { (members::amount(&revenue.amount)) " " (one_line(&revenue.currency, 20)) }
                         dd {
-                            @if let Some(usd) = &revenue.usd { (one_line(usd, 40)) " US dollars, " }
+                            @if let Some(usd) = &revenue.usd { (members::amount(usd)) " US dollars, " }
                             @if let Some(as_of) = &revenue.as_of { "as of " (members::day(as_of)) ", " }
                             "from " (text(&revenue.source)) ": " code.copy { (text(&revenue.wallet)) }
                         }
                     }
                 }
             }
+            (rest(campaign.revenue.len(), MOST_ROWS))
         }
     }
 }
@@ -345,6 +352,7 @@ fn lures(campaign: &Campaign) -> Markup {
                     }
                 }
             }
+            (rest(campaign.lures.len(), MOST_ROWS))
         }
     }
 }
@@ -366,6 +374,7 @@ fn leads(campaign: &Campaign) -> Markup {
                     }
                 }
             }
+            (rest(campaign.leads.len(), MOST_ROWS))
         }
     }
 }
@@ -376,6 +385,7 @@ fn evidence(campaign: &Campaign, names: &Names) -> Markup {
         @for (at, member) in campaign.members.iter().enumerate().take(MOST_ROWS) {
             (one(at, member, names))
         }
+        (rest(campaign.members.len(), MOST_ROWS))
     }
 }
 
@@ -392,17 +402,22 @@ fn one(at: usize, member: &Member, names: &Names) -> Markup {
             div.body {
                 p.expl { (text(&member.why)) }
                 ul.chain {
-                    @for deed in member.deeds.iter().take(50) {
+                    @for deed in member.deeds.iter().take(MOST_DEEDS) {
                         li {
                             span.k { (deed.kind) }
                             span.v { pre { (text(&deed.evidence)) } span.small { (one_line(&deed.place, 300)) } }
                         }
                     }
                 }
+                (rest(member.deeds.len(), MOST_DEEDS))
                 dl.facts {
-                    dt { "digest" } dd { code.copy { (member.digest) } }
-                    @for manifest in member.manifests.iter().filter(|m| **m != member.digest).take(50) {
-                        dt { "manifest" } dd { code.copy { (manifest) } }
+                    @for digest in member.accused().take(50) {
+                        dt { @if *digest == member.digest { "digest" } @else { "manifest" } }
+                        dd { code.copy { (digest) } }
+                    }
+                    @if !member.spared.is_empty() {
+                        dt { "spared" }
+                        dd { (words::count(member.spared.len() as u64, "digest")) " of clean platforms, or in honest hands too" }
                     }
                     @if !member.description.is_empty() { dt { "its page" } dd { (one_line(&member.description, 400)) } }
                     @if let Some(below) = member.built_on { dt { "built on" } dd { code { (names.short(below)) } } }

@@ -3,7 +3,7 @@
 //! The types here are the contract with readers, as for reports: a field is added freely; to
 //! rename, remove or give another meaning to one is a new [`SCHEMA_VERSION`].
 
-use lazaret_model::{Campaign, Member};
+use lazaret_model::{Campaign, Member, Shared};
 use serde::Serialize;
 
 use super::members;
@@ -47,6 +47,7 @@ struct CampaignJson<'a> {
     members: Vec<MemberJson<'a>>,
     lures: Vec<LureJson<'a>>,
     shared: Vec<SharedJson<'a>>,
+    lone: Vec<SharedJson<'a>>,
     ties: Vec<TieJson<'a>>,
     leads: Vec<LeadJson<'a>>,
     timeline: Vec<MomentJson<'a>>,
@@ -75,6 +76,7 @@ struct MemberJson<'a> {
     tag: Option<&'a str>,
     digest: String,
     manifests: Vec<String>,
+    spared: Vec<String>,
     platforms: &'a [String],
     account: Option<&'a str>,
     description: &'a str,
@@ -231,15 +233,8 @@ impl<'a> CampaignJson<'a> {
                 created: l.created.as_deref(),
                 pulls: l.pulls,
             }),
-            shared: each(&campaign.shared, |s| SharedJson {
-                kind: s.indicator.kind.name(),
-                value: &s.indicator.value,
-                bits: bits(s.bits),
-                why: &s.why,
-                members: &s.members,
-                elsewhere: s.elsewhere,
-                place: &s.place,
-            }),
+            shared: each(&campaign.shared, SharedJson::new),
+            lone: each(&campaign.lone, SharedJson::new),
             ties: each(&campaign.ties, |t| TieJson {
                 members: [t.a, t.b],
                 bits: bits(t.bits),
@@ -294,6 +289,20 @@ impl<'a> CampaignJson<'a> {
     }
 }
 
+impl<'a> SharedJson<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        Self {
+            kind: shared.indicator.kind.name(),
+            value: &shared.indicator.value,
+            bits: bits(shared.bits),
+            why: &shared.why,
+            members: &shared.members,
+            elsewhere: shared.elsewhere,
+            place: &shared.place,
+        }
+    }
+}
+
 impl<'a> MemberJson<'a> {
     fn new(member: &'a Member) -> Self {
         Self {
@@ -302,6 +311,7 @@ impl<'a> MemberJson<'a> {
             tag: member.tag.as_deref(),
             digest: member.digest.to_string(),
             manifests: each(&member.manifests, ToString::to_string),
+            spared: each(&member.spared, ToString::to_string),
             platforms: &member.platforms,
             account: member.account.as_deref(),
             description: &member.description,

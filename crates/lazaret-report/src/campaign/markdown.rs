@@ -22,6 +22,7 @@ pub fn render(campaign: &Campaign, options: &Options) -> String {
     page.head(campaign);
     page.images(campaign);
     page.shared(campaign);
+    page.lone(campaign);
     page.conduct(campaign);
     page.cleanup(campaign);
     page.timeline(campaign);
@@ -135,6 +136,17 @@ impl Page {
         }
     }
 
+    fn lone(&mut self, campaign: &Campaign) {
+        if campaign.lone.is_empty() {
+            return;
+        }
+        self.add("\n#### Wallets of one image alone\n\n");
+        for shared in &campaign.lone {
+            let value = quoted(&shared.indicator.value);
+            self.add(&format!("- {value} ({}): {}\n", self.who(&shared.members), text(&shared.why)));
+        }
+    }
+
     fn conduct(&mut self, campaign: &Campaign) {
         if campaign.conduct.is_empty() {
             return;
@@ -211,7 +223,7 @@ impl Page {
                 text(&revenue.currency)
             );
             if let Some(usd) = &revenue.usd {
-                line.push_str(&format!(" ({} US dollars)", text(usd)));
+                line.push_str(&format!(" ({} US dollars)", escape(&members::amount(usd))));
             }
             if let Some(as_of) = &revenue.as_of {
                 line.push_str(&format!(", as of {}", escape(&members::day(as_of))));

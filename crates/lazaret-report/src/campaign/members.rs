@@ -12,6 +12,8 @@ pub const MOST_NAME: usize = 300;
 pub struct Names {
     /// The account where all members have the same, else none.
     pub account: Option<String>,
+    /// What is left out of all names: the account where it is the same for all, or the registry.
+    pub above: Option<String>,
     short: Vec<String>,
 }
 
@@ -40,7 +42,8 @@ impl Names {
                 }
             })
             .collect();
-        Self { account: account.map(|a| one_line(a, MOST_NAME)), short }
+        let shown = |text: Option<&str>| text.map(|text| one_line(text, MOST_NAME));
+        Self { account: shown(account), above: shown(account.or(registry)), short }
     }
 
     /// What the member at `position` is called; a number where there is no such member.
@@ -124,6 +127,12 @@ pub fn span(campaign: &Campaign) -> Option<(OffsetDateTime, OffsetDateTime)> {
     Some((*times.iter().min()?, *times.iter().max()?))
 }
 
+/// The last time that the campaign knows of; where nobody says one, that of the last judgement.
+pub fn latest(campaign: &Campaign) -> Option<OffsetDateTime> {
+    let analysed = || campaign.analysed.as_deref().and_then(instant);
+    span(campaign).map(|(_, last)| last).or_else(analysed)
+}
+
 /// The kinds of deeds of a member, each once, in the order of [`DeedKind::ALL`].
 pub fn kinds(member: &Member) -> Vec<DeedKind> {
     DeedKind::ALL.into_iter().filter(|kind| member.deeds.iter().any(|deed| deed.kind == *kind)).collect()
@@ -166,6 +175,11 @@ pub fn platforms(member: &Member) -> String {
         true => "-".to_owned(),
         false => one_line(&short.join(", "), 120),
     }
+}
+
+/// An amount of money as it was given; whole numbers in groups, as all others are.
+pub fn amount(text: &str) -> String {
+    text.parse::<u64>().map_or_else(|_| one_line(text, 60), crate::words::grouped)
 }
 
 /// A weight with one decimal; a dash for what is no number.

@@ -3,6 +3,8 @@
 //! Uuids are of version 5 and times come from the campaign, so that the same campaign imported
 //! twice is one event.
 
+use std::collections::BTreeSet;
+
 use lazaret_model::{Campaign, IndicatorKind, Shared, one_line};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -20,23 +22,21 @@ const MOST: usize = 4_000;
 /// One event.
 pub fn render(campaign: &Campaign) -> String {
     let namespace = Uuid::new_v5(&Uuid::NAMESPACE_URL, PROJECT.as_bytes());
-    let span = members::span(campaign);
     let event = format!("misp event {}", campaign.id);
     let mut list = Attributes {
         out: Vec::new(),
+        said: BTreeSet::new(),
         namespace,
         key: event.clone(),
-        seconds: span.map_or(0, |(_, last)| last.unix_timestamp().max(0)),
+        seconds: members::latest(campaign).map_or(0, |last| last.unix_timestamp().max(0)),
     };
-    for shared in &campaign.shared {
+    for shared in campaign.shared.iter().chain(&campaign.lone) {
         list.shared(shared);
     }
     for member in &campaign.members {
         let name = one_line(&members::member_reference(member), MOST);
         let comment = one_line(&format!("{name}: {}", member.why), MOST);
-        for digest in
-            std::iter::once(&member.digest).chain(member.manifests.iter().filter(|m| **m != member.digest))
-        {
+        for digest in member.accused() {
             if let Some((algorithm, hex)) = digest.to_string().split_once(':') {
                 list.add("Payload delivery", algorithm, hex, &comment, true);
             }
@@ -63,7 +63,8 @@ pub fn render(campaign: &Campaign) -> String {
     for conduct in &campaign.conduct {
         list.add("Other", "text", &one_line(&conduct.text, MOST), conduct.kind.name(), false);
     }
-    let day = span.map_or_else(|| "1970-01-01".to_owned(), |(_, last)| members::date(last));
+    // An event has a date whatever is known: where nobody says one, that of the judgement.
+    let day = members::latest(campaign).map_or_else(|| "1970-01-01".to_owned(), members::date);
     json_text::pretty(&json!({
         "Event": {
             "uuid": Uuid::new_v5(&namespace, event.as_bytes()).to_string(),
@@ -101,6 +102,7 @@ fn tags(campaign: &Campaign) -> Vec<Value> {
 
 struct Attributes {
     out: Vec<Value>,
+    said: BTreeSet<[String; 3]>,
     namespace: Uuid,
     key: String,
     seconds: i64,
@@ -112,8 +114,7 @@ impl Attributes {
             return;
         }
         // MISP takes each type with each value once.
-        let same = |a: &Value| a["type"] == kind && a["value"] == value && a["category"] == category;
-        if self.out.iter().any(same) {
+        if !self.said.insert([category, kind, value].map(str::to_owned)) {
             return;
         }
         let uuid =

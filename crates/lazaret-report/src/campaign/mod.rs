@@ -31,6 +31,7 @@ use std::str::FromStr;
 
 use lazaret_model::{Campaign, visible};
 
+pub use members::{pulls as campaign_pulls, span as campaign_span};
 pub use terms::PackFile;
 
 use crate::Options;

@@ -74,12 +74,18 @@ pub fn speaks_alone(shared: &Shared) -> bool {
     }
     match of(shared) {
         Shape::Wallet { .. } | Shape::Key { .. } | Shape::Login(_) => true,
-        // A path at a public host is one customer's; the host is everybody's.
-        Shape::Host { host, url, .. } => !public(host) || url.is_some_and(has_path),
+        // A path at a public host is one customer's; the host is everybody's. So may be one from which members
+        // merely fetch, and a pool by its name.
+        Shape::Host { host, url, .. } => {
+            shared.bits > BY_NAME && (!public(host) || url.is_some_and(has_path))
+        }
         // A file or a layer may be that of a public base of which no other image was seen yet.
         Shape::Sha256(_) | Shape::Tlsh(_) | Shape::Setting { .. } | Shape::Text => false,
     }
 }
+
+/// What a name says at the most with which no finding says that harm is done: docs/CAMPAIGNS.md.
+const BY_NAME: f64 = 4.0;
 
 fn has_path(url: &str) -> bool {
     let rest = url.split_once("://").map_or("", |(_, rest)| rest);
@@ -332,6 +338,10 @@ mod tests {
             assert!(matches!(of(&shared(kind, &hash)), Shape::Sha256(_)));
             assert!(!speaks_alone(&shared(kind, &hash)), "it may be that of a public base");
         }
+        let mut fetched = shared(IndicatorKind::Url, "https://get.vendor.invalid/install.sh");
+        assert!(speaks_alone(&fetched));
+        fetched.bits = 3.5;
+        assert!(!speaks_alone(&fetched), "no finding says that harm is done with it");
         let mut elsewhere = shared(IndicatorKind::Host, "pool.example.invalid");
         elsewhere.elsewhere = 1;
         assert!(!speaks_alone(&elsewhere));

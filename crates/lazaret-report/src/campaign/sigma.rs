@@ -10,7 +10,7 @@ use super::terms::{self, PackFile, Terms};
 /// One rule.
 struct Draft<'a> {
     /// Its name after the campaign's.
-    name: &'a str,
+    name: &'static str,
     title: &'a str,
     found: &'a str,
     technique: &'a str,
@@ -35,16 +35,8 @@ pub fn files(campaign: &Campaign) -> Vec<PackFile> {
         contact_built(&terms),
         key_written(&terms),
     ];
-    let mut files: Vec<PackFile> = drafts
-        .into_iter()
-        .flatten()
-        .map(|draft| PackFile {
-            name: format!("{slug}-{}.yml", draft.name),
-            text: draft.text(campaign, &slug),
-        })
-        .collect();
-    files.sort_by(|a, b| a.name.cmp(&b.name));
-    files
+    let rules = drafts.into_iter().flatten().map(|draft| (draft.name, draft.text(campaign, &slug)));
+    terms::pack(&slug, "yml", rules)
 }
 
 /// All rules in one stream of YAML documents.
@@ -96,22 +88,21 @@ fn payment_configured(terms: &Terms) -> Option<Draft<'static>> {
     })
 }
 
+/// What names a host or an address of theirs, as regular expressions.
+fn contacts(terms: &Terms, field: &'static str) -> Vec<(&'static str, Vec<String>)> {
+    let hosts = terms.hosts.iter().map(|host| terms::alone(host));
+    vec![(field, hosts.chain(terms.urls.iter().map(|url| terms::whole(url))).collect())]
+}
+
 fn contact_started(terms: &Terms) -> Option<Draft<'static>> {
-    let first = terms.urls.first().or(terms.hosts.first())?;
-    let mut selections = Vec::new();
-    if !terms.urls.is_empty() {
-        selections.push(("CommandLine|contains", contained(&terms.urls)));
-    }
-    if !terms.hosts.is_empty() {
-        selections.push(("CommandLine|re", terms.hosts.iter().map(|host| alone(host)).collect()));
-    }
+    let first = terms.contact()?;
     Some(Draft {
         name: "contact-at-start",
         title: "name a host of a known campaign as it starts",
         found: "A command that the image starts names a host or an address of the actor.",
         technique: "t1105",
         category: "process_creation",
-        selections,
+        selections: contacts(terms, "CommandLine|re"),
         level: "high",
         confidence: "medium",
         fires: started(first),
@@ -148,21 +139,14 @@ fn contact_made(terms: &Terms) -> Option<Draft<'static>> {
 }
 
 fn contact_built(terms: &Terms) -> Option<Draft<'static>> {
-    let first = terms.urls.first().or(terms.hosts.first())?;
-    let mut selections = Vec::new();
-    if !terms.urls.is_empty() {
-        selections.push(("CreatedBy|contains", contained(&terms.urls)));
-    }
-    if !terms.hosts.is_empty() {
-        selections.push(("CreatedBy|re", terms.hosts.iter().map(|host| alone(host)).collect()));
-    }
+    let first = terms.contact()?;
     Some(Draft {
         name: "contact-at-build",
         title: "have been built with a host of a known campaign",
         found: "A step of the history names a host or an address of the actor.",
         technique: "t1105",
         category: "image_history",
-        selections,
+        selections: contacts(terms, "CreatedBy|re"),
         level: "high",
         confidence: "medium",
         fires: format!("LAYER RUN /bin/sh -c fetch {first}\nFILE /opt/a\n    a\n"),
@@ -244,18 +228,6 @@ fn contained(values: &[String]) -> Vec<String> {
     values.iter().map(|value| value.replace('\\', "\\\\").replace('*', "\\*").replace('?', "\\?")).collect()
 }
 
-/// A regular expression for a host that is no part of another's name.
-fn alone(host: &str) -> String {
-    let mut escaped = String::new();
-    for c in host.chars() {
-        if !c.is_ascii_alphanumeric() {
-            escaped.push('\\');
-        }
-        escaped.push(c);
-    }
-    format!("(^|[^A-Za-z0-9._-]){escaped}($|[^A-Za-z0-9._-])")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -264,6 +236,6 @@ mod tests {
     fn what_is_quoted_stays_one_scalar() {
         assert_eq!(quoted("a\"\\\n- b: \u{85}"), "\"a\\\"\\\\\\n- b: \\U00000085\"");
         assert_eq!(contained(&["http://a.invalid/?x=*".to_owned()]), ["http://a.invalid/\\?x=\\*"]);
-        assert_eq!(alone("a.test"), "(^|[^A-Za-z0-9._-])a\\.test($|[^A-Za-z0-9._-])");
+        assert_eq!(terms::alone("a.test"), "(^|[^A-Za-z0-9._-])a\\.test($|[^A-Za-z0-9._-])");
     }
 }

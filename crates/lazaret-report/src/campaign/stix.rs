@@ -43,6 +43,8 @@ struct Bundle {
     namespace: Uuid,
     created: String,
     modified: String,
+    /// Whether these are times of the campaign, and not only of the judgement.
+    dated: bool,
     identity: String,
     campaign_key: String,
 }
@@ -54,13 +56,17 @@ fn text(value: &str) -> String {
 impl Bundle {
     fn new(campaign: &Campaign) -> Self {
         let span = members::span(campaign);
+        // Every object has a time; where nobody says when anything happened, that of the judgement.
+        let last = members::latest(campaign);
+        let first = span.map(|(first, _)| first).or(last);
         let namespace = Uuid::new_v5(&Uuid::NAMESPACE_URL, PROJECT.as_bytes());
         let identity = format!("identity--{}", Uuid::new_v5(&namespace, b"identity lazaret"));
         Self {
             objects: BTreeMap::new(),
             namespace,
-            created: span.map_or_else(|| NO_TIME.to_owned(), |(first, _)| members::stamp(first)),
-            modified: span.map_or_else(|| NO_TIME.to_owned(), |(_, last)| members::stamp(last)),
+            created: first.map_or_else(|| NO_TIME.to_owned(), members::stamp),
+            modified: last.map_or_else(|| NO_TIME.to_owned(), members::stamp),
+            dated: span.is_some(),
             identity,
             campaign_key: format!("campaign {}", campaign.id),
         }
@@ -137,7 +143,7 @@ impl Bundle {
                 self.relate(at, "uses", id);
             }
         }
-        for shared in &campaign.shared {
+        for shared in campaign.shared.iter().chain(&campaign.lone) {
             self.shared(shared, &told, &malware);
         }
         self.note(campaign, &told);
@@ -174,7 +180,7 @@ impl Bundle {
             "name": text(&campaign.id),
             "description": text(&description(campaign)),
         });
-        if members::span(campaign).is_some() {
+        if self.dated {
             fields["first_seen"] = self.created.as_str().into();
             fields["last_seen"] = self.modified.as_str().into();
         }
@@ -206,8 +212,7 @@ impl Bundle {
     }
 
     fn malware(&mut self, member: &Member) -> String {
-        let digests: BTreeSet<&lazaret_model::Digest> =
-            std::iter::once(&member.digest).chain(&member.manifests).collect();
+        let digests: BTreeSet<&lazaret_model::Digest> = member.accused().collect();
         let samples: Vec<String> = digests
             .into_iter()
             .map(|digest| {
@@ -222,13 +227,16 @@ impl Bundle {
             })
             .collect();
         let name = members::member_reference(member);
-        let fields = json!({
+        let mut fields = json!({
             "name": text(&name),
             "description": text(&member_description(member)),
             "malware_types": malware_types(&member.deeds),
             "is_family": false,
-            "sample_refs": samples,
         });
+        // A list of none is not valid.
+        if !samples.is_empty() {
+            fields["sample_refs"] = samples.into();
+        }
         self.add("malware", &format!("{name} {}", member.digest), fields)
     }
 
@@ -268,18 +276,17 @@ impl Bundle {
             }),
         );
         self.relate(&indicator, "based-on", &data);
-        self.add(
-            "sighting",
-            &key,
-            json!({
-                "sighting_of_ref": indicator,
-                "observed_data_refs": [data],
-                "where_sighted_refs": [self.identity],
-                "first_seen": self.created,
-                "last_seen": self.modified,
-                "count": count,
-            }),
-        );
+        let mut fields = json!({
+            "sighting_of_ref": indicator,
+            "observed_data_refs": [data],
+            "where_sighted_refs": [self.identity],
+            "count": count,
+        });
+        if self.dated {
+            fields["first_seen"] = self.created.as_str().into();
+            fields["last_seen"] = self.modified.as_str().into();
+        }
+        self.add("sighting", &key, fields);
     }
 
     fn observables(&mut self, shared: &Shared) -> Vec<String> {
@@ -395,7 +402,9 @@ fn malware_types(deeds: &[Deed]) -> Vec<&'static str> {
         .iter()
         .map(|deed| match deed.kind {
             DeedKind::MinerInPlace | DeedKind::MinerFetched => "resource-exploitation",
-            DeedKind::DownloadAndRun | DeedKind::HostCron | DeedKind::Cron => "downloader",
+            DeedKind::DownloadAndRun | DeedKind::HostCron | DeedKind::HostService | DeedKind::Cron => {
+                "downloader"
+            }
             DeedKind::ReverseShell | DeedKind::SshKey | DeedKind::Escape => "backdoor",
             DeedKind::CredentialTheft => "spyware",
             DeedKind::Spreading => "worm",

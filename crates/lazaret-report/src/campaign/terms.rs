@@ -28,8 +28,40 @@ pub struct Terms {
     pub keys: Vec<String>,
     /// Names of people and machines that built the images.
     pub builders: Vec<String>,
-    /// Lines of scripts, as evidence quotes them.
+    /// Lines of scripts, as written.
     pub lines: Vec<String>,
+    /// How many of these there are besides, left out to keep rules short.
+    pub left_out: usize,
+}
+
+impl Terms {
+    /// A host or an address that an example can hold.
+    pub fn contact(&self) -> Option<&String> {
+        self.urls.first().or(self.hosts.first())
+    }
+}
+
+/// `text` as a regular expression that means it.
+pub fn literal(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        if !c.is_ascii_alphanumeric() {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// A regular expression for an address after which nothing of an address follows: what only begins so
+/// may be somebody else's.
+pub fn whole(url: &str) -> String {
+    format!("{}($|[^A-Za-z0-9._~%-])", literal(url))
+}
+
+/// A regular expression for a host that is no part of another's name.
+pub fn alone(host: &str) -> String {
+    format!("(^|[^A-Za-z0-9._-]){}($|[^A-Za-z0-9._-])", literal(host))
 }
 
 /// A rule file of a pack.
@@ -71,14 +103,11 @@ pub fn of(campaign: &Campaign) -> Terms {
             Shape::Sha256(_) | Shape::Tlsh(_) | Shape::Setting { .. } | Shape::Text => {}
         }
     }
-    for deed in campaign.members.iter().flat_map(|m| &m.deeds) {
-        if in_a_text(&deed.place) {
-            lines.extend(line(&deed.evidence));
-        }
-    }
+    lines.extend(campaign.members.iter().flat_map(|member| &member.lines).filter_map(|text| line(text)));
+    let left_out = sets.iter().map(|set| set.len().saturating_sub(MOST)).sum();
     let [payment, hosts, urls, keys, builders, lines] =
         sets.map(|set| set.into_iter().take(MOST).collect::<Vec<String>>());
-    Terms { payment, hosts, urls, keys, builders, lines }
+    Terms { payment, hosts, urls, keys, builders, lines, left_out }
 }
 
 fn written(host: Host<'_>) -> String {
@@ -95,17 +124,12 @@ fn trace(value: &str) -> Option<String> {
     ((LEAST_TRACE..=100).contains(&name.len()) && plain && telling).then(|| name.to_owned())
 }
 
-/// Whether a place is a line of a file: `usr/bin/cron.sh:4`.
-fn in_a_text(place: &str) -> bool {
-    let line = place.rsplit_once(':').map_or("", |(_, line)| line);
-    !line.is_empty() && line.bytes().all(|b| b.is_ascii_digit())
-}
-
-fn line(evidence: &str) -> Option<String> {
-    let plain = evidence.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
-    let fits = (LEAST_LINE..=400).contains(&evidence.len()) && evidence.trim() == evidence;
+/// A line that stands in a file as it is quoted: what was cut ends in dots.
+fn line(text: &str) -> Option<String> {
+    let plain = text.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
+    let fits = (LEAST_LINE..=400).contains(&text.len()) && text.trim() == text;
     // What would open or close a comment could end the examples that stand in one.
-    (plain && fits && !evidence.contains("/*")).then(|| evidence.to_owned())
+    (plain && fits && !text.contains("/*")).then(|| text.to_owned())
 }
 
 /// The campaign's id as part of a file's name.
@@ -122,13 +146,25 @@ pub fn slug(campaign: &Campaign) -> String {
     if out.is_empty() { "campaign".to_owned() } else { out.to_owned() }
 }
 
+/// The files of a pack from the names and texts of its rules, by name.
+pub fn pack(slug: &str, ending: &str, rules: impl Iterator<Item = (&'static str, String)>) -> Vec<PackFile> {
+    let mut files: Vec<PackFile> =
+        rules.map(|(name, text)| PackFile { name: format!("{slug}-{name}.{ending}"), text }).collect();
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    files
+}
+
 /// What a rule says of itself after what it found: the same for every rule of a campaign. Plain
 /// words and names in letters, digits and hyphens only.
 pub fn explanation(campaign: &Campaign, found: &str) -> String {
     let span = members::span(campaign)
         .map(|(first, last)| format!(", active from {} to {}", members::date(first), members::date(last)));
+    let left_out = match of(campaign).left_out {
+        0 => String::new(),
+        n => format!(" {n} more of its indicators are left out of this pack; the CSV form has all."),
+    };
     format!(
-        "{found} It belongs to campaign {}: {} convicted images of one actor{}. Do not run the image; if it ran, clean the host as `lazaret campaign` tells.",
+        "{found} It belongs to campaign {}: {} convicted images of one actor{}.{left_out} Do not run the image; if it ran, clean the host as `lazaret campaign` tells.",
         slug(campaign).to_ascii_uppercase(),
         campaign.members.len(),
         span.unwrap_or_default(),

@@ -4,6 +4,7 @@ use anstyle::{AnsiColor, Style};
 use lazaret_model::{Campaign, Outcome, one_line};
 
 use super::members::{self, Names};
+use crate::sheet::{BOLD, DIM, PLAIN, Sheet};
 use crate::{Options, words, wrap};
 
 /// Columns of the labels.
@@ -22,15 +23,11 @@ const MOST_LURES: usize = 15;
 /// Characters of one value.
 const MOST_VALUE: usize = 1_000;
 
-const BOLD: Style = Style::new().bold();
-const DIM: Style = Style::new().dimmed();
-const PLAIN: Style = Style::new();
 const ALARM: Style = AnsiColor::Red.on_default().bold();
 
 /// The whole story.
 pub fn render(campaign: &Campaign, options: &Options) -> String {
-    let mut page =
-        Page { out: String::new(), options, width: options.width.max(40), names: Names::of(campaign) };
+    let mut page = Page { sheet: Sheet::new(options), options, names: Names::of(campaign) };
     page.head(campaign);
     page.images(campaign);
     page.lures(campaign);
@@ -43,13 +40,12 @@ pub fn render(campaign: &Campaign, options: &Options) -> String {
     page.revenue(campaign);
     page.leads(campaign);
     page.method(campaign);
-    page.out
+    page.sheet.out
 }
 
 struct Page<'a> {
-    out: String,
+    sheet: Sheet,
     options: &'a Options,
-    width: usize,
     names: Names,
 }
 
@@ -59,44 +55,25 @@ fn value(text: &str) -> String {
 }
 
 impl Page<'_> {
-    fn raw(&mut self, line: &str) {
-        self.out.push_str(line.trim_end());
-        self.out.push('\n');
-    }
-
-    fn paint(&self, style: Style, text: &str) -> String {
-        if !self.options.color || text.is_empty() || style == PLAIN {
-            return text.to_owned();
-        }
-        format!("{}{text}{}", style.render(), style.render_reset())
-    }
-
-    fn paragraph(&mut self, indent: usize, style: Style, text: &str) {
-        for line in wrap::lines(text, self.width.saturating_sub(indent)) {
-            let line = self.paint(style, &line);
-            self.raw(&format!("{:indent$}{line}", ""));
-        }
-    }
-
     /// A label, then text that hangs beside it; below it where the label leaves no room.
     fn labelled(&mut self, indent: usize, label: &str, column: usize, text: &str) {
         let label = if wrap::width(label) < column {
             label
         } else {
-            self.paragraph(indent, DIM, label);
+            self.sheet.paragraph(indent, DIM, label);
             ""
         };
-        let room = self.width.saturating_sub(indent + column);
+        let room = self.sheet.width.saturating_sub(indent + column);
         for (at, line) in wrap::lines(text, room).into_iter().enumerate() {
             let left = if at == 0 { wrap::pad(label, column) } else { " ".repeat(column) };
-            let left = if at == 0 { self.paint(DIM, &left) } else { left };
-            self.raw(&format!("{:indent$}{left}{line}", ""));
+            let left = if at == 0 { self.sheet.paint(DIM, &left) } else { left };
+            self.sheet.raw(&format!("{:indent$}{left}{line}", ""));
         }
     }
 
     fn heading(&mut self, text: &str) {
-        self.raw("");
-        self.paragraph(0, BOLD, text);
+        self.sheet.raw("");
+        self.sheet.paragraph(0, BOLD, text);
     }
 
     fn all(&self) -> bool {
@@ -106,15 +83,15 @@ impl Page<'_> {
     fn more(&mut self, indent: usize, shown: usize, of: usize) {
         if of > shown {
             let text = format!("and {} more (-v shows all)", words::grouped((of - shown) as u64));
-            self.paragraph(indent, DIM, &text);
+            self.sheet.paragraph(indent, DIM, &text);
         }
     }
 
     fn head(&mut self, campaign: &Campaign) {
-        let id = self.paint(ALARM, &one_line(&campaign.id, 40));
-        self.raw(&format!("Campaign {id}"));
-        self.paragraph(0, BOLD, &value(&campaign.title));
-        self.raw("");
+        let id = self.sheet.paint(ALARM, &one_line(&campaign.id, 40));
+        self.sheet.raw(&format!("Campaign {id}"));
+        self.sheet.paragraph(0, BOLD, &value(&campaign.title));
+        self.sheet.raw("");
         for (at, account) in campaign.accounts.iter().enumerate() {
             let label = if at == 0 { "accounts" } else { "" };
             let mut text = format!(
@@ -158,12 +135,12 @@ impl Page<'_> {
         }
         self.heading(&title);
         if members.is_empty() {
-            self.paragraph(2, PLAIN, "none");
+            self.sheet.paragraph(2, PLAIN, "none");
             return;
         }
         let table = Table::new(self, campaign, same.is_none());
         for line in table.lines {
-            self.raw(&line);
+            self.sheet.raw(&line);
         }
     }
 
@@ -174,7 +151,7 @@ impl Page<'_> {
         self.heading("Repositories without an image, whose page is the lure");
         let shown = if self.all() { campaign.lures.len() } else { MOST_LURES };
         for lure in campaign.lures.iter().take(shown) {
-            self.paragraph(2, PLAIN, &one_line(&lure.repository, members::MOST_NAME));
+            self.sheet.paragraph(2, PLAIN, &one_line(&lure.repository, members::MOST_NAME));
             let mut facts = value(&lure.why);
             if let Some(created) = &lure.created {
                 facts.push_str(&format!("; made {}", members::day(created)));
@@ -182,8 +159,8 @@ impl Page<'_> {
             if let Some(pulls) = lure.pulls {
                 facts.push_str(&format!("; {}", words::count(pulls, "pull")));
             }
-            self.paragraph(6, PLAIN, &facts);
-            self.paragraph(6, DIM, &format!("page: {}", one_line(&lure.description, 200)));
+            self.sheet.paragraph(6, PLAIN, &facts);
+            self.sheet.paragraph(6, DIM, &format!("page: {}", one_line(&lure.description, 200)));
         }
         self.more(2, shown, campaign.lures.len());
     }
@@ -201,27 +178,30 @@ impl Page<'_> {
                 if at == FIRST_MOMENTS {
                     let left = count - FIRST_MOMENTS - LAST_MOMENTS;
                     let text = format!("… {} more (-v shows all)", words::grouped(left as u64));
-                    self.paragraph(14, DIM, &text);
+                    self.sheet.paragraph(14, DIM, &text);
                     day_before.clear();
                 }
                 continue;
             }
             let day = members::day(&moment.time);
             let label = if day == day_before { String::new() } else { day.clone() };
-            // Where all have one account, it stands above.
+            // Names are as short as in the table.
             let what = value(&moment.what);
-            let account = self.names.account.as_deref();
-            let local = account.and_then(|account| what.strip_prefix(account)?.strip_prefix('/'));
+            let above = self.names.above.as_deref();
+            let local = above.and_then(|above| what.strip_prefix(above)?.strip_prefix('/'));
             self.labelled(2, &label, LABEL, local.unwrap_or(&what));
             day_before = day;
         }
     }
 
     fn shared(&mut self, campaign: &Campaign) {
-        if campaign.shared.is_empty() {
+        if campaign.shared.is_empty() && campaign.lone.is_empty() {
             return;
         }
-        self.heading("What ties them");
+        self.heading(match campaign.lone.is_empty() {
+            true => "What ties them",
+            false => "What ties them, and wallets of one image alone",
+        });
         let members = campaign.members.len();
         let shown = if self.all() { campaign.shared.len() } else { MOST_SHARED };
         for shared in campaign.shared.iter().take(shown) {
@@ -237,12 +217,18 @@ impl Page<'_> {
                 n => format!(", and {} outside", words::count(n, "image")),
             });
             why.push_str(&format!(": {}", value(&shared.why)));
-            self.paragraph(2 + LABEL, DIM, &why);
-            if self.all() {
-                self.paragraph(2 + LABEL, DIM, &format!("at {}", value(&shared.place)));
+            self.sheet.paragraph(2 + LABEL, DIM, &why);
+            if self.all() && !shared.place.is_empty() {
+                self.sheet.paragraph(2 + LABEL, DIM, &format!("at {}", value(&shared.place)));
             }
         }
         self.more(2, shown, campaign.shared.len());
+        for shared in &campaign.lone {
+            let what = format!("{} {}", shared.indicator.kind.name(), value(&shared.indicator.value));
+            self.labelled(2, "alone", LABEL, &what);
+            let why = format!("{} alone: {}", self.names.list(&shared.members, 6), value(&shared.why));
+            self.sheet.paragraph(2 + LABEL, DIM, &why);
+        }
         if self.all() {
             for tie in &campaign.ties {
                 let reasons: Vec<String> = tie
@@ -284,8 +270,8 @@ impl Page<'_> {
             if wrap::width(&product) < 18 {
                 self.labelled(2, &product, 18, &text);
             } else {
-                self.paragraph(2, PLAIN, &product);
-                self.paragraph(20, PLAIN, &text);
+                self.sheet.paragraph(2, PLAIN, &product);
+                self.sheet.paragraph(20, PLAIN, &text);
             }
         }
     }
@@ -314,7 +300,7 @@ impl Page<'_> {
         for (at, step) in campaign.cleanup.iter().enumerate() {
             self.labelled(2, &format!("{}.", at + 1), 4, &value(&step.what));
             let who = self.names.list(&step.members, 6);
-            self.paragraph(6, DIM, &format!("{} [{who}]", value(&step.because)));
+            self.sheet.paragraph(6, DIM, &format!("{} [{who}]", value(&step.because)));
         }
     }
 
@@ -324,16 +310,17 @@ impl Page<'_> {
         }
         self.heading("Revenue, as others say");
         for revenue in &campaign.revenue {
-            let mut text = format!("{} {}", one_line(&revenue.amount, 60), one_line(&revenue.currency, 20));
+            let mut text =
+                format!("{} {}", members::amount(&revenue.amount), one_line(&revenue.currency, 20));
             if let Some(usd) = &revenue.usd {
-                text.push_str(&format!(" ({} US dollars)", one_line(usd, 60)));
+                text.push_str(&format!(" ({} US dollars)", members::amount(usd)));
             }
             if let Some(as_of) = &revenue.as_of {
                 text.push_str(&format!(", as of {}", members::day(as_of)));
             }
             text.push_str(&format!(", from {}", one_line(&revenue.source, 200)));
-            self.paragraph(2, PLAIN, &text);
-            self.paragraph(6, DIM, &value(&revenue.wallet));
+            self.sheet.paragraph(2, PLAIN, &text);
+            self.sheet.paragraph(6, DIM, &value(&revenue.wallet));
         }
     }
 
@@ -346,8 +333,8 @@ impl Page<'_> {
         for lead in campaign.leads.iter().take(shown) {
             let name = members::reference(&lead.repository, lead.tag.as_deref(), &lead.digest);
             let name = one_line(&name, members::MOST_NAME);
-            self.paragraph(2, PLAIN, &format!("{name} ({})", outcome(lead.outcome)));
-            self.paragraph(6, DIM, &value(&lead.reason));
+            self.sheet.paragraph(2, PLAIN, &format!("{name} ({})", outcome(lead.outcome)));
+            self.sheet.paragraph(6, DIM, &value(&lead.reason));
         }
         self.more(2, shown, campaign.leads.len());
     }
@@ -363,9 +350,9 @@ impl Page<'_> {
             words::grouped(method.convicted),
             words::count(method.publishers_seen, "publisher"),
         );
-        self.paragraph(2, DIM, text.trim_start_matches("; "));
+        self.sheet.paragraph(2, DIM, text.trim_start_matches("; "));
         for refuted in &method.refuted {
-            self.paragraph(2, DIM, &format!("refuted: {}", value(refuted)));
+            self.sheet.paragraph(2, DIM, &format!("refuted: {}", value(refuted)));
         }
     }
 }
@@ -412,7 +399,7 @@ impl Table {
                 before += width + 2;
             }
         }
-        let own_line = page.width < before + LEAST_LAST;
+        let own_line = page.sheet.width < before + LEAST_LAST;
         let line = |cells: &[&str], last: &str| {
             let mut out = String::from("  ");
             for (at, cell) in cells.iter().enumerate() {
@@ -432,18 +419,18 @@ impl Table {
         };
         let mut lines = Vec::new();
         let head = line(&heads[..5], if own_line { "" } else { heads[5] });
-        lines.extend(fit(&head, page.width).into_iter().map(|l| page.paint(DIM, &l)));
+        lines.extend(fit(&head, page.sheet.width).into_iter().map(|l| page.sheet.paint(DIM, &l)));
         for row in &rows {
             let mut cells: Vec<&str> = row[..5].iter().map(String::as_str).collect();
             if wrap::width(cells[0]) > name {
-                let wide = wrap::lines(cells[0], page.width.saturating_sub(2));
+                let wide = wrap::lines(cells[0], page.sheet.width.saturating_sub(2));
                 lines.extend(wide.iter().map(|l| format!("  {l}")));
                 cells[0] = "";
             }
-            let room = if own_line { page.width.saturating_sub(6) } else { page.width - before };
+            let room = if own_line { page.sheet.width.saturating_sub(6) } else { page.sheet.width - before };
             let mut last = wrap::lines(&row[5], room).into_iter();
             let first = if own_line { String::new() } else { last.next().unwrap_or_default() };
-            lines.extend(fit(&line(&cells, &first), page.width));
+            lines.extend(fit(&line(&cells, &first), page.sheet.width));
             let indent = if own_line { 6 } else { before };
             lines.extend(last.map(|l| format!("{:indent$}{l}", "")));
         }

@@ -6,18 +6,31 @@ use lazaret_model::Campaign;
 use super::terms::{self, PackFile, Terms};
 
 struct Draft<'a> {
-    name: &'a str,
+    name: &'static str,
     title: &'a str,
     found: &'a str,
     technique: &'a str,
     class: &'a str,
     severity: &'a str,
     confidence: &'a str,
-    /// Literal strings, and whether each must stand alone as a word.
-    strings: Vec<(&'a str, bool)>,
+    /// What is looked for.
+    strings: Vec<(&'a str, As)>,
     condition: &'a str,
     /// Lines of the file in the example that must fire.
     fires: Vec<&'a str>,
+}
+
+/// How a string is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum As {
+    /// Anywhere.
+    Part,
+    /// As a word by itself.
+    Word,
+    /// As a host that is no part of another's name.
+    Host,
+    /// As an address that ends there.
+    Address,
 }
 
 /// The files of the pack, by name; none where nothing of the campaign speaks alone.
@@ -25,16 +38,8 @@ pub fn files(campaign: &Campaign) -> Vec<PackFile> {
     let terms = terms::of(campaign);
     let slug = terms::slug(campaign);
     let drafts = [payment(&terms), contact(&terms), key(&terms), script(&terms), builder(&terms)];
-    let mut files: Vec<PackFile> = drafts
-        .into_iter()
-        .flatten()
-        .map(|draft| PackFile {
-            name: format!("{slug}-{}.yar", draft.name),
-            text: draft.text(campaign, &slug),
-        })
-        .collect();
-    files.sort_by(|a, b| a.name.cmp(&b.name));
-    files
+    let rules = drafts.into_iter().flatten().map(|draft| (draft.name, draft.text(campaign, &slug)));
+    terms::pack(&slug, "yar", rules)
 }
 
 /// All rules in one text.
@@ -43,13 +48,13 @@ pub fn stream(campaign: &Campaign) -> String {
     texts.join("\n")
 }
 
-fn words(list: &[String], whole: bool) -> Vec<(&str, bool)> {
-    list.iter().map(|word| (word.as_str(), whole)).collect()
+fn words(list: &[String], how: As) -> Vec<(&str, As)> {
+    list.iter().map(|word| (word.as_str(), how)).collect()
 }
 
 fn payment(terms: &Terms) -> Option<Draft<'_>> {
     Some(Draft {
-        name: "payment",
+        name: "payment-in-file",
         title: "earn money for the actor of a known campaign",
         found: "A file names where the actor is paid.",
         technique: "T1496.001",
@@ -57,15 +62,15 @@ fn payment(terms: &Terms) -> Option<Draft<'_>> {
         severity: "critical",
         confidence: "medium",
         fires: vec![terms.payment.first()?],
-        strings: words(&terms.payment, true),
+        strings: words(&terms.payment, As::Word),
         condition: "any of them",
     })
 }
 
 fn contact(terms: &Terms) -> Option<Draft<'_>> {
-    let first = terms.urls.first().or(terms.hosts.first())?;
+    let first = terms.contact()?;
     Some(Draft {
-        name: "contact",
+        name: "contact-in-file",
         title: "hold a host of a known campaign",
         found: "A file names a host or an address of the actor.",
         technique: "T1105",
@@ -73,14 +78,14 @@ fn contact(terms: &Terms) -> Option<Draft<'_>> {
         severity: "high",
         confidence: "medium",
         fires: vec![first],
-        strings: [words(&terms.urls, false), words(&terms.hosts, true)].concat(),
+        strings: [words(&terms.hosts, As::Host), words(&terms.urls, As::Address)].concat(),
         condition: "any of them",
     })
 }
 
 fn key(terms: &Terms) -> Option<Draft<'_>> {
     Some(Draft {
-        name: "login-key",
+        name: "login-key-in-file",
         title: "let in the actor of a known campaign",
         found: "A file holds the login key of the actor.",
         technique: "T1098.004",
@@ -88,7 +93,7 @@ fn key(terms: &Terms) -> Option<Draft<'_>> {
         severity: "critical",
         confidence: "medium",
         fires: vec![terms.keys.first()?],
-        strings: words(&terms.keys, false),
+        strings: words(&terms.keys, As::Part),
         condition: "any of them",
     })
 }
@@ -99,7 +104,7 @@ fn script(terms: &Terms) -> Option<Draft<'_>> {
     let mut shown = terms.lines.iter().filter(|line| !line.contains("*/"));
     let (first, second) = (shown.next()?, shown.next()?);
     Some(Draft {
-        name: "script",
+        name: "script-lines",
         title: "hold lines of a known campaign's scripts",
         found: "A file holds two lines of the actor's scripts. Others may write one of them.",
         technique: "T1059.004",
@@ -107,7 +112,7 @@ fn script(terms: &Terms) -> Option<Draft<'_>> {
         severity: "medium",
         confidence: "low",
         fires: vec!["#!/bin/sh", first, second],
-        strings: words(&terms.lines, false),
+        strings: words(&terms.lines, As::Part),
         condition: "filesize < 1MB and 2 of them",
     })
 }
@@ -118,7 +123,7 @@ fn builder(terms: &Terms) -> Option<Draft<'_>> {
         return None;
     }
     Some(Draft {
-        name: "builder",
+        name: "builder-names",
         title: "have been made where a known campaign was made",
         found: "A file names the people and machines that built the campaign's images.",
         technique: "T1204.003",
@@ -126,7 +131,7 @@ fn builder(terms: &Terms) -> Option<Draft<'_>> {
         severity: "low",
         confidence: "low",
         fires: terms.builders.iter().map(String::as_str).collect(),
-        strings: words(&terms.builders, true),
+        strings: words(&terms.builders, As::Word),
         condition: "filesize < 1MB and all of them",
     })
 }
@@ -144,9 +149,14 @@ impl Draft<'_> {
             self.technique,
             quoted(&crate::words::attack_url(self.technique).unwrap_or_default()),
         );
-        for (at, (text, whole)) in self.strings.iter().enumerate() {
-            let whole = if *whole { " fullword" } else { "" };
-            out.push_str(&format!("        $s{at} = {}{whole}\n", quoted(text)));
+        for (at, (text, how)) in self.strings.iter().enumerate() {
+            let string = match how {
+                As::Part => quoted(text),
+                As::Word => format!("{} fullword", quoted(text)),
+                As::Host => format!("/{}/", terms::alone(text)),
+                As::Address => format!("/{}/", terms::whole(text)),
+            };
+            out.push_str(&format!("        $s{at} = {string}\n"));
         }
         out.push_str(&format!("    condition:\n        {}\n}}\n\n", self.condition));
         out.push_str("/* example: fires on a file that holds it\n    FILE /opt/start 0755\n");

@@ -5,7 +5,7 @@
 use lazaret_model::*;
 
 /// Acts on terminals, spreadsheets, XML, HTML, Markdown, YAML, YARA and comments.
-pub const HOSTILE: &str = "=cmd|' /C calc'!A0\u{1b}[31m\u{1b}]8;;http://evil.invalid/\u{7}x\u{202e}gpj\u{200b}\u{9b}</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'&]]>--> */ | `code` @acme/security #1 [x](http://evil.invalid/) www.evil.invalid mailto:a@evil.invalid\r\nrule x { condition: true }\n- title: y\t\\ \u{0}\u{fffe}\u{e0041}";
+pub const HOSTILE: &str = "=cmd|' /C calc'!A0\u{1b}[31m\u{1b}]8;;http://evil.invalid/\u{7}x\u{202e}gpj\u{200b}\u{9b}</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'&]]>--> */ | `code` @acme/security #1 [x](http://evil.invalid/) www.evil.invalid mailto:a@evil.invalid\r\nrule x { condition: true }\n- title: y\t\\ \u{0}\u{fffe}\u{e0041} GH-1 gl-2 %milestone ;=2+2; \u{a0}@x evil\u{3002}invalid \u{1f4a9}.invalid";
 
 /// The wallet of the made-up actor, of the form that Monero's have; its checksum is wrong.
 pub const WALLET: &str =
@@ -217,6 +217,8 @@ fn member(at: usize, row: &Row) -> Member {
         tag: Some("latest".to_owned()),
         digest: digest(at as u32 + 1),
         manifests: vec![digest(at as u32 + 101)],
+        spared: Vec::new(),
+        built: Vec::new(),
         platforms: vec!["linux/amd64".to_owned()],
         account: Some("docker.io/dockmaster117".to_owned()),
         description: description.to_owned(),
@@ -233,6 +235,11 @@ fn member(at: usize, row: &Row) -> Member {
                 evidence: (*evidence).to_owned(),
                 place: (*place).to_owned(),
             })
+            .collect(),
+        lines: deeds
+            .iter()
+            .filter(|(_, _, place)| place.contains(':'))
+            .map(|(_, evidence, _)| (*evidence).to_owned())
             .collect(),
         rules: vec!["impact/miner-command-line".to_owned(), "impact/miner-program".to_owned()],
         built_on: None,
@@ -319,6 +326,7 @@ pub fn lineup() -> Campaign {
             shared(IndicatorKind::Pool, "stratum+tcp://xmr.pool-eu.test:4444", 9.3, "a pool; 3 other images of 347 name it", named(&["kk", "mysql5", "tomcat"]), 3),
             shared(IndicatorKind::Pool, "xmr.pool-eu.test:4444", 8.1, "a pool; 4 other images of 347 name it", named(&["data", "mysql3", "tomcat11"]), 4),
         ],
+        lone: Vec::new(),
         ties,
         leads: vec![Lead {
             repository: "docker.io/someone/app".to_owned(),
@@ -364,6 +372,7 @@ pub fn lineup() -> Campaign {
             as_of: Some("2025-03-10T00:00:00Z".to_owned()),
             source: "the file wallets.json".to_owned(),
         }],
+        analysed: Some("2026-02-01T00:00:00Z".to_owned()),
         method: Method {
             name: "connected components over weighted ties (docs/CAMPAIGNS.md)".to_owned(),
             threshold: 12.0,
@@ -462,6 +471,7 @@ pub fn hostile() -> Campaign {
         m.platforms = vec![HOSTILE.to_owned(), String::new()];
         m.why = long.clone();
         m.rules = vec![HOSTILE.to_owned()];
+        m.lines = vec![HOSTILE.to_owned(), long.clone()];
         m.built_on = Some(if at == 0 { usize::MAX } else { at - 1 });
         for deed in &mut m.deeds {
             deed.evidence = long.clone();

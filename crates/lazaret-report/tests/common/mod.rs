@@ -97,6 +97,7 @@ fn report(repository: &str, tag: &str, source: &str, images: Vec<ImageReport>, v
         rules_version: "2026.11.1".to_owned(),
         rule_packs: Vec::new(),
         feeds: Vec::new(),
+        campaigns: Vec::new(),
         timing: Timing { total_ms: 2_345 },
     }
 }
@@ -409,4 +410,16 @@ pub fn inconclusive() -> Report {
     report.pinned.tag = None;
     report.requested = "oci:../layouts/cron job".to_owned();
     report
+}
+
+/// Every row of a table in Markdown has as many cells as its head.
+pub fn assert_tables_are_even(markdown: &str) {
+    for block in markdown.split("\n\n") {
+        let rows: Vec<usize> = block
+            .lines()
+            .filter(|line| line.starts_with('|'))
+            .map(|line| line.matches('|').count())
+            .collect();
+        assert!(rows.windows(2).all(|pair| pair[0] == pair[1]), "{block}");
+    }
 }

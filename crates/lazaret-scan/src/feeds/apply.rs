@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use lazaret_detect::{Trace, Traced};
 use lazaret_model::{
-    Digest, EntryPath, Evidence, Finding, IgnoredFinding, ImageReport, Indicator, IndicatorKind, Location,
-    Reach, one_line,
+    Confidence, Digest, EntryPath, Evidence, Finding, IgnoredFinding, ImageReport, Indicator, IndicatorKind,
+    Location, Reach, Role, Verdict, one_line,
 };
 use lazaret_trust::{Entry, Subject};
 use time::OffsetDateTime;
@@ -53,7 +53,8 @@ impl Feeds {
             }
         }
         let more = denied.len().saturating_sub(FINDINGS);
-        // Those about digests come first, and then those that can act.
+        // Those about digests come first, and then what is sure: an image cannot push what convicts it out
+        // of the list with much that does not.
         denied.sort_by(|a, b| b.order().cmp(&a.order()).then_with(|| a.subject.cmp(&b.subject)));
         denied.truncate(FINDINGS);
         let mut findings: Vec<Finding> = denied.iter().map(Denied::finding).collect();
@@ -70,6 +71,16 @@ impl Feeds {
         }
         lazaret_detect::sort_findings(&mut report.findings);
         report.verdict = lazaret_detect::verdict(&report.findings, &report.gaps);
+    }
+
+    /// What the feeds say against a list of images, of which nothing is known but its digest: the verdict
+    /// and the finding that it rests on. None where they do not deny it.
+    pub fn against(&self, digest: &Digest, now: OffsetDateTime) -> Option<(Verdict, Finding)> {
+        let subject = Subject::Image(digest.clone());
+        let Said::Denied(by) = self.index.ask(&self.used, &subject, now) else { return None };
+        let places = vec![(Reach::Starts, Location::Manifest)];
+        let finding = Denied { subject, called: "the index".to_owned(), places, by }.finding();
+        Some((lazaret_detect::verdict(std::slice::from_ref(&finding), &[]), finding))
     }
 }
 
@@ -104,10 +115,7 @@ fn held(report: &ImageReport, traces: &[Trace]) -> BTreeMap<Subject, Vec<Place>>
     let mut held: BTreeMap<Subject, Vec<Place>> = BTreeMap::new();
     let mut acting: BTreeMap<(usize, &EntryPath), Reach> = BTreeMap::new();
     let mut see = |subject: Subject, place: Place| {
-        let places = held.entry(subject).or_default();
-        if !places.iter().any(|known| known.1 == place.1) {
-            places.push(place);
-        }
+        add(held.entry(subject).or_default(), place);
     };
     for layer in &report.image.layers {
         if let Some(diff_id) = &layer.diff_id {
@@ -142,7 +150,7 @@ fn held(report: &ImageReport, traces: &[Trace]) -> BTreeMap<Subject, Vec<Place>>
             }
         }
     }
-    for sighting in &report.sightings {
+    for sighting in report.sightings.iter().filter(|sighting| sighting.role > Role::Mentioned) {
         let file = sighting.location.layer().zip(sighting.location.path());
         let reach = match (&sighting.location, file) {
             (_, Some(file)) => acting.get(&file).copied().unwrap_or(Reach::Dormant),
@@ -163,16 +171,20 @@ fn held(report: &ImageReport, traces: &[Trace]) -> BTreeMap<Subject, Vec<Place>>
             None => subject,
         };
         let known = merged.entry(subject).or_default();
-        for place in places {
-            if !known.iter().any(|other| other.1 == place.1) {
-                known.push(place);
-            }
-        }
+        places.into_iter().for_each(|place| add(known, place));
     }
     for places in merged.values_mut() {
         places.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
     }
     merged
+}
+
+/// Adds a place. Of two who say how far the same place acts, the one who says more is believed.
+fn add(places: &mut Vec<Place>, place: Place) {
+    match places.iter_mut().find(|known| known.1 == place.1) {
+        Some(known) => known.0 = known.0.max(place.0),
+        None => places.push(place),
+    }
 }
 
 /// What a feed may say of an indicator: of itself, and of the host in it.
@@ -224,9 +236,9 @@ struct Denied<'f> {
 }
 
 impl Denied<'_> {
-    fn order(&self) -> (bool, Reach, lazaret_model::Confidence) {
+    fn order(&self) -> (bool, Confidence, Reach) {
         let (_, confidence) = rules::weight(&self.subject);
-        (matches!(self.subject, Subject::Image(_)), self.places[0].0, confidence)
+        (matches!(self.subject, Subject::Image(_)), confidence, self.places[0].0)
     }
 
     fn finding(&self) -> Finding {

@@ -7,22 +7,26 @@
 //! * What does not count is told, with the reason. It never counts by accident.
 //! * Allowing needs more trust than denying: entries that allow count only where the pin says so.
 
+mod allowed;
 mod apply;
 mod index;
 mod rules;
+#[cfg(test)]
+mod tests;
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use lazaret_model::{Digest, FeedUse, Indicator, one_line};
+use lazaret_model::{Digest, FeedUse, one_line};
 use lazaret_store::Store;
-use lazaret_trust::{
-    Action, FeedError, MAX_PACK_BYTES, Pack, Pins, Remembered, Subject, admit, instant, open,
-};
+use lazaret_trust::{Action, FeedError, MAX_PACK_BYTES, Pack, Pins, Remembered, admit, instant, open};
 use time::OffsetDateTime;
 
+pub use allowed::Allowed;
 pub use rules::rules;
 
 use crate::ScanError;
@@ -48,6 +52,12 @@ pub struct LeftOut {
     pub file: Option<PathBuf>,
     /// Whether it counted until its time was over.
     pub expired: bool,
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the feed {} is not used: {}", one_line(&self.name, 200), one_line(&self.reason, 600))
+    }
 }
 
 /// The feeds that count.
@@ -83,8 +93,14 @@ impl Feeds {
     ) -> Result<Self, ScanError> {
         let Some(settings) = settings else { return Ok(Self::default()) };
         let mut found = Found::gather(settings, store).await?;
-        let stamp = found.stamp();
         found.packs(store).await?;
+        let settings = settings.clone();
+        apart(move || Self::found(&settings, &found, now)).await?
+    }
+
+    /// What counts of what was found.
+    fn found(settings: &FeedSettings, found: &Found, now: OffsetDateTime) -> Result<Self, ScanError> {
+        let stamp = found.stamp();
         let pins = match &settings.keys {
             Some(keys) => Pins::read(keys)?,
             None => Pins::default(),
@@ -112,7 +128,7 @@ impl Feeds {
         let Loading { packs, mut left_out, now, pins } = loading;
         let used: Vec<Used> = packs
             .into_values()
-            .map(|pack| Used { may_allow: pins.may_allow(&pack.signer, pack.feed.name()), pack })
+            .map(|(pack, _)| Used { may_allow: pins.may_allow(&pack.signer, pack.feed.name()), pack })
             .collect();
         left_out.sort_by(|a, b| (&a.name, &a.reason).cmp(&(&b.name, &b.reason)));
         let version = version(&used, &left_out, now);
@@ -145,24 +161,6 @@ impl Feeds {
         &self.version
     }
 
-    /// The indicators that a feed allows: nothing is concluded from them.
-    pub fn allowed(&self, now: OffsetDateTime) -> Vec<Indicator> {
-        let mut allowed = Vec::new();
-        for used in self.used.iter().filter(|used| used.may_allow && used.pack.check_time(now).is_ok()) {
-            for entry in used.pack.feed.entries() {
-                if let Subject::Indicator(indicator) = &entry.subject
-                    && entry.action == Action::Allow
-                    && entry.counts(now)
-                {
-                    allowed.push(indicator.clone());
-                }
-            }
-        }
-        allowed.sort();
-        allowed.dedup();
-        allowed
-    }
-
     /// Whether what lies there now, or the time, makes other feeds count than these.
     ///
     /// # Errors
@@ -177,7 +175,8 @@ impl Feeds {
         if let Some(turns) = self.turns.filter(|turns| *turns <= now) {
             return Ok(Some(format!("{} {}", self.stamp, instant(turns))));
         }
-        let stamp = Found::gather(settings, store).await?.stamp();
+        let found = Found::gather(settings, store).await?;
+        let stamp = apart(move || found.stamp()).await?;
         Ok((stamp != self.stamp).then_some(stamp))
     }
 
@@ -267,9 +266,17 @@ impl Found {
             body: None,
         });
         let stored = stored.collect();
-        let files = settings.files.iter().map(|file| (file.clone(), read(file))).collect();
-        // Where they cannot be read, loading says so.
-        let keys = settings.keys.as_ref().and_then(|keys| std::fs::read(keys).ok()).unwrap_or_default();
+        let FeedSettings { keys, files } = settings.clone();
+        let (keys, files) = apart(move || {
+            // Where they cannot be read, loading says so.
+            let keys = keys.and_then(|keys| read(&keys).ok()).unwrap_or_default();
+            let files = files.into_iter().map(|file| {
+                let content = read(&file);
+                (file, content)
+            });
+            (keys, files.collect())
+        })
+        .await?;
         Ok(Self { keys, stored, files })
     }
 
@@ -307,6 +314,12 @@ impl Found {
     }
 }
 
+/// Work on a thread of its own: a large pack takes seconds to verify, and others wait meanwhile.
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ScanError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| ScanError::System { what: "reading the feeds", error: std::io::Error::other(error) })
+}
+
 /// The bytes of a pack, no more than one may have.
 ///
 /// # Errors
@@ -322,7 +335,8 @@ pub fn read(file: &Path) -> Result<Vec<u8>, String> {
 struct Loading {
     pins: Pins,
     now: OffsetDateTime,
-    packs: BTreeMap<String, Pack>,
+    /// By name, each with the file from which it is, where it is from one.
+    packs: BTreeMap<String, (Pack, Option<PathBuf>)>,
     left_out: Vec<LeftOut>,
 }
 
@@ -338,12 +352,10 @@ impl Loading {
             Err(error) => return left_out(name, error.to_string(), false),
         };
         let called = pack.feed.name().to_owned();
-        if file.is_none() && called != name {
-            return left_out(
-                name,
-                format!("it calls itself `{called}`: remove it, and import it anew"),
-                false,
-            );
+        if file.is_none()
+            && let Err(reason) = self::called(&pack, name)
+        {
+            return left_out(name, reason, false);
         }
         let remembered = known.iter().find(|row| row.name == called).map(|row| &row.remembered);
         if let Err(error) = admit(&pack, remembered) {
@@ -353,20 +365,43 @@ impl Loading {
             let expired = matches!(error, FeedError::Expired { .. });
             return left_out(name, error.to_string(), expired);
         }
-        match self.packs.get(&called) {
-            Some(other) if other.feed.version() > pack.feed.version() => {
-                let newer = other.feed.version();
-                left_out(
-                    name,
-                    format!(
-                        "it is version {} of `{called}`, and version {newer} is used",
-                        pack.feed.version()
-                    ),
-                    false,
-                );
+        let superseded =
+            |old: u64, new: u64| format!("it is version {old} of `{called}`, and version {new} is used");
+        let version = pack.feed.version();
+        if let Some((other, from)) = self.packs.get(&called) {
+            let known = other.feed.version();
+            match known.cmp(&version) {
+                Ordering::Greater => return left_out(name, superseded(version, known), false),
+                Ordering::Equal if other.digest != pack.digest => {
+                    let error = FeedError::Changed { name: called, version };
+                    return left_out(name, error.to_string(), false);
+                }
+                // A newer one takes the place of the one in the store; of two that a person names, one
+                // is named in vain.
+                Ordering::Less if from.is_some() => {
+                    let (name, reason) = (shown(from.as_deref()), superseded(known, version));
+                    let file = from.clone();
+                    self.left_out.push(LeftOut { name, reason, file, expired: false });
+                }
+                Ordering::Less | Ordering::Equal => {}
             }
-            _ => drop(self.packs.insert(called, pack)),
         }
+        self.packs.insert(called, (pack, file.map(Path::to_owned)));
+    }
+}
+
+fn shown(file: Option<&Path>) -> String {
+    file.map_or_else(String::new, |file| file.display().to_string())
+}
+
+/// Whether a pack in the store is the one of the name under which it lies there.
+///
+/// # Errors
+/// A sentence that says what it is called.
+pub fn called(pack: &Pack, name: &str) -> Result<(), String> {
+    match pack.feed.name() {
+        called if called == name => Ok(()),
+        called => Err(format!("it calls itself `{called}`: remove it, and import it anew")),
     }
 }
 

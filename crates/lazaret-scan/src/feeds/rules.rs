@@ -1,12 +1,10 @@
 //! The rules under which what a feed says becomes a finding.
 
-use lazaret_model::{Class, Confidence, IndicatorKind, Rule, Severity};
+use lazaret_model::{Class, Confidence, DENIED_INDICATOR, IndicatorKind, Rule, Severity};
 use lazaret_trust::Subject;
 
 /// Id of findings about a digest of the image, a layer or a file.
 pub(super) const DIGEST: &str = "feed/denied-digest";
-/// Id of findings about anything else.
-pub(super) const INDICATOR: &str = "feed/denied-indicator";
 
 const DO: &str = "The entry, its author and its campaign are in the evidence: ask the issuer of the feed if you \
                   think it is wrong. `lazaret feed show NAME` lists what a feed says; a feed of your own that \
@@ -28,7 +26,7 @@ pub(super) fn digest() -> Rule {
 
 pub(super) fn indicator() -> Rule {
     rule(
-        INDICATOR,
+        DENIED_INDICATOR,
         "hold what a feed denies",
         "A signed feed whose key you pinned denies something that this image holds: a wallet, a key, an address, \
          a pool, a host. Whoever issues the feed saw it in other images that do harm.",

@@ -3,13 +3,14 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::fs::File;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
-use crossbeam_channel::{Receiver, unbounded};
-use lazaret_detect::{Beside, Judgement, LayerInput, Pack};
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use lazaret_detect::{Beside, DeepStackError, Judgement, LayerInput, Pack};
 use lazaret_model::{ContentId, Fact, Gap, Image, LayerFacts};
 
 use super::channel::{self, Frame};
@@ -88,13 +89,14 @@ pub fn run_worker(config: Option<OsString>) -> ExitCode {
     } else {
         "none (--unconfined)".to_owned()
     };
+    let no_thread = |error: &dyn Display| {
+        fail(format!(
+            "the reading worker cannot start its threads: {error}; it may need more than --max-memory allows"
+        ))
+    };
     let inspectors = match Inspectors::start(&pack, config.jobs) {
         Ok(inspectors) => inspectors,
-        Err(error) => {
-            return fail(format!(
-                "the reading worker cannot start its threads: {error}; it may need more than --max-memory allows"
-            ));
-        }
+        Err(error) => return no_thread(&error),
     };
     let Ok(writer) = socket.try_clone() else {
         return fail("the reading worker cannot share its socket".to_owned());
@@ -107,15 +109,26 @@ pub fn run_worker(config: Option<OsString>) -> ExitCode {
             .name(format!("read-{number}"))
             .spawn(move || read_layers(&queue, &shared));
         if let Err(error) = started {
-            return fail(format!(
-                "the reading worker cannot start its threads: {error}; it may need more than --max-memory allows"
-            ));
+            return no_thread(&error);
         }
     }
     let packs = shared.pack.packs().to_vec();
-    shared.answer(&Answer::Ready { confinement, packs }, &[]);
 
-    while let Ok(Some(frame)) = channel::receive::<Request>(&socket) {
+    // One thread judges all that comes, so that what it learned of one image helps with the next.
+    let served = lazaret_detect::on_deep_stack(|| {
+        shared.answer(&Answer::Ready { confinement, packs }, &[]);
+        answer_all(&socket, &shared, &reads);
+    });
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error @ DeepStackError::Thread(_)) => no_thread(&error),
+        Err(DeepStackError::Panicked) => ExitCode::from(2),
+    }
+}
+
+/// Answers until the program hangs up.
+fn answer_all(socket: &UnixStream, shared: &Shared, reads: &Sender<Frame<Request>>) {
+    while let Ok(Some(frame)) = channel::receive::<Request>(socket) {
         match frame.message {
             Request::Read { .. } => {
                 let _ = reads.send(frame);
@@ -128,7 +141,7 @@ pub fn run_worker(config: Option<OsString>) -> ExitCode {
                     ..Beside::default()
                 };
                 let answer =
-                    judge(&shared, id, &image, layers, gaps, &contents, &frame.bytes, last_round, &beside);
+                    judge(shared, id, &image, layers, gaps, &contents, &frame.bytes, last_round, &beside);
                 shared.answer(&answer, &[]);
             }
             Request::Plan { id, plan, name } => {
@@ -142,7 +155,6 @@ pub fn run_worker(config: Option<OsString>) -> ExitCode {
             }
         }
     }
-    ExitCode::SUCCESS
 }
 
 /// The socket to the program: it is standard input.

@@ -80,7 +80,7 @@ CREATE TABLE campaign_images (
 );
 CREATE INDEX campaign_images_by_image ON campaign_images (image);
 
--- Links that a person refuted: an indicator everywhere (`b` is empty), or two repositories.
+-- Links that a person refuted: an indicator everywhere or an account (`b` is empty), or two repositories.
 CREATE TABLE refutations (
     kind TEXT NOT NULL,
     a TEXT NOT NULL,

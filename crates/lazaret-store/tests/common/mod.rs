@@ -241,6 +241,7 @@ pub fn report(repository: &str, tag: &str, number: u32, outcome: Outcome) -> Rep
         rules_version: "1".to_owned(),
         rule_packs: Vec::new(),
         feeds: Vec::new(),
+        campaigns: Vec::new(),
         timing: Timing::default(),
     }
 }

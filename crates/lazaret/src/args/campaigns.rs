@@ -1,5 +1,7 @@
 use clap::{Args, Subcommand};
 
+use super::FeedArgs;
+
 /// `lazaret campaigns`.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -11,6 +13,8 @@ pub struct CampaignsArgs {
     pub min_members: usize,
     #[command(flatten)]
     pub common: CampaignsCommon,
+    #[command(flatten)]
+    pub feeds: FeedArgs,
 }
 
 /// What all of them take.
@@ -29,7 +33,8 @@ pub struct CampaignsCommon {
 pub enum CampaignsCommand {
     /// Say why two images are tied, or what they share that is not enough.
     Why {
-        /// An image that was judged: its repository, with or without registry and tag, or its digest.
+        /// An image that was judged: its repository, with or without registry and tag, as it is listed or
+        /// as it lies on the disk; or as much of its digest as no other shares.
         #[arg(value_name = "IMAGE")]
         a: String,
         /// Another one.
@@ -37,9 +42,11 @@ pub enum CampaignsCommand {
         b: String,
         #[command(flatten)]
         common: CampaignsCommon,
+        #[command(flatten)]
+        feeds: FeedArgs,
     },
-    /// Say that something ties nobody: `KIND VALUE` for an indicator, `pair REPOSITORY REPOSITORY` for
-    /// two repositories that have nothing to do with each other.
+    /// Say that something ties nobody: `KIND VALUE` for an indicator, `account NAME` for a mirror or an
+    /// organisation of many, `pair REPOSITORY REPOSITORY` for two that have nothing to do with each other.
     Refute(RefuteArgs),
     /// List what people refuted.
     Refuted {
@@ -53,7 +60,7 @@ pub enum CampaignsCommand {
 pub struct RefuteArgs {
     /// wallet, pool, pool-login, host, url, ssh-key, script-hash, elf-hash, fuzzy-hash, layer,
     /// environment, label or builder-trace, and its value as `lazaret campaigns why --json` shows it; or
-    /// `pair` and two repositories.
+    /// `account` and a name as `lazaret campaigns` shows it; or `pair` and two repositories.
     #[arg(num_args = 2..=3, required = true, value_name = "WORD")]
     pub what: Vec<String>,
     /// Why: for whoever reads it later.
@@ -67,4 +74,6 @@ pub struct RefuteArgs {
     pub take_back: bool,
     #[command(flatten)]
     pub common: CampaignsCommon,
+    #[command(flatten)]
+    pub feeds: FeedArgs,
 }

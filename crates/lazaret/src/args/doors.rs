@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{BudgetArgs, RuleArgs, SourceArgs, bytes};
+use super::common::bytes;
+use super::{BudgetArgs, RuleArgs, SourceArgs};
 
 /// What every door has.
 #[derive(Debug, Args)]

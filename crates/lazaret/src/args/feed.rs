@@ -2,15 +2,15 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-/// Which feeds of indicators judge.
+/// Which feeds of indicators count.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Feeds")]
 pub struct FeedArgs {
-    /// A signed pack of indicators that judges besides those that were imported; its key must be
+    /// A signed pack of indicators that counts besides those that were imported; its key must be
     /// pinned.
     #[arg(long = "feed", value_name = "FILE")]
     pub feeds: Vec<PathBuf>,
-    /// Let no feed judge, imported or not.
+    /// Let no feed count, imported or not.
     #[arg(long, conflicts_with = "feeds")]
     pub no_feeds: bool,
     /// The file with the pinned keys (default: `feeds.toml` in the configuration directory).

@@ -30,7 +30,7 @@ pub fn run(args: &CampaignArgs) -> Result<Exit> {
     if let Some(known) = known {
         revenue::add(&mut told, &known);
         if told.revenue.is_empty() {
-            eprintln!("lazaret: none of these wallets is one of the campaign's");
+            eprintln!("lazaret: no finding names any of these wallets in an image of the campaign");
         }
     }
     if let Some(files) = campaign_pack(&told, format) {
@@ -56,15 +56,8 @@ pub fn run(args: &CampaignArgs) -> Result<Exit> {
     Ok(Exit::Allowed)
 }
 
-/// The campaign that a person means, as others know its images.
-pub(super) async fn told(store: &Store, id: &str) -> Result<Campaign> {
-    let mut told = find(store, id).await?;
-    name_as_listed(store, &mut told).await?;
-    Ok(told)
-}
-
 /// The campaign that a person means: by its whole name or by as much of it as no other shares.
-async fn find(store: &Store, id: &str) -> Result<Campaign> {
+pub(super) async fn told(store: &Store, id: &str) -> Result<Campaign> {
     let wanted = plain(id);
     let mut like: Vec<String> =
         campaign::list(store).await?.into_iter().map(|campaign| campaign.id).collect();
@@ -85,41 +78,6 @@ async fn find(store: &Store, id: &str) -> Result<Campaign> {
             bail!("`{shown}` may be {}{more}: write more of it", names.join(" or "))
         }
     }
-}
-
-/// Images that were judged from disk are told by the name that their site gives them, which is the
-/// one under which others meet them.
-async fn name_as_listed(store: &Store, told: &mut Campaign) -> Result<()> {
-    let mut renamed: Vec<(String, String)> = Vec::new();
-    for member in &mut told.members {
-        let Some((repository, tag)) = listed(store, &member.repository).await? else { continue };
-        renamed.push((std::mem::replace(&mut member.repository, repository.clone()), repository));
-        member.tag = member.tag.take().or(tag);
-    }
-    for lead in &mut told.leads {
-        let Some((repository, tag)) = listed(store, &lead.repository).await? else { continue };
-        lead.repository = repository;
-        lead.tag = lead.tag.take().or(tag);
-    }
-    // A name may begin with another one.
-    renamed.sort_by_key(|(on_disk, _)| std::cmp::Reverse(on_disk.len()));
-    let texts = told.timeline.iter_mut().map(|moment| &mut moment.what);
-    for text in texts.chain(told.leads.iter_mut().map(|lead| &mut lead.reason)) {
-        if let Some((on_disk, name)) = renamed.iter().find(|(on_disk, _)| text.contains(on_disk)) {
-            *text = text.replace(on_disk, name);
-        }
-    }
-    Ok(())
-}
-
-/// Repository and tag under which a site lists what lies on the disk.
-async fn listed(store: &Store, repository: &str) -> Result<Option<(String, Option<String>)>> {
-    let listing = store.listing(repository).await?.map(|row| row.listing);
-    let Some(name) = listing.and_then(|listing| listing.name) else { return Ok(None) };
-    Ok(Some(match name.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')) {
-        Some((repository, tag)) => (repository.to_owned(), Some(tag.to_owned())),
-        None => (name, None),
-    }))
 }
 
 /// A name without the letters that all begin with, in small letters.
@@ -146,6 +104,13 @@ fn is_rule_file(path: &Path) -> bool {
 }
 
 fn pack(folder: &Path, files: &[PackFile]) -> Result<()> {
+    if folder.exists() && !folder.is_dir() {
+        bail!(
+            "{} is a file, and not overwritten: name a folder, which gets a file for each rule, or a file that \
+             ends in .yml or .yar for all of them",
+            one_line(&folder.display().to_string(), 300)
+        );
+    }
     fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     for file in files {
         let path = folder.join(&file.name);

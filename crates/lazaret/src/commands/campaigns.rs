@@ -1,12 +1,17 @@
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use anyhow::{Result, bail};
-use lazaret_hunt::campaign::{self, Answer, Memory, Together};
+use lazaret_hunt::campaign::{self, Answer, Found, Memory, Together};
 use lazaret_model::{Campaign, Indicator, IndicatorKind, one_line, visible};
+use lazaret_report::{campaign_pulls, campaign_span};
+use lazaret_scan::Feeds;
+use lazaret_scan::feeds::Allowed;
 use lazaret_store::{Refuted, Store};
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
-use crate::args::{CampaignsArgs, CampaignsCommand, CampaignsCommon, RefuteArgs};
+use crate::args::{CampaignsArgs, CampaignsCommand, CampaignsCommon, FeedArgs, RefuteArgs};
 use crate::exit::Exit;
 
 /// Columns of a terminal.
@@ -16,14 +21,17 @@ const WIDTH: usize = 80;
 pub fn run(args: &CampaignsArgs) -> Result<Exit> {
     let text = match &args.command {
         None => {
-            let mut all = with_store(&args.common, async |store| Ok(campaign::refresh(store).await?))?;
+            let mut all = with_store(&args.common, async |store| {
+                let allowed = allowed(store, &args.feeds).await?;
+                Ok(campaign::refresh(store, &allowed).await?)
+            })?;
             all.retain(|campaign| campaign.members.len() >= args.min_members);
             if args.common.json { pretty(&json!({ "campaigns": list_json(&all) }))? } else { list(&all) }
         }
-        Some(CampaignsCommand::Why { a, b, common }) => {
+        Some(CampaignsCommand::Why { a, b, feeds, common }) => {
             let answer = with_store(common, async |store| {
-                let memory = Memory::read(store).await?;
-                let (a, b) = (found(&memory, a)?, found(&memory, b)?);
+                let memory = Memory::read(store, &allowed(store, feeds).await?).await?;
+                let (a, b) = (found(store, &memory, a).await?, found(store, &memory, b).await?);
                 Ok(Answer::about(store, &memory, a, b).await?)
             })?;
             if common.json { pretty(&answer_json(&answer))? } else { told(&answer) }
@@ -45,16 +53,40 @@ fn with_store<T>(common: &CampaignsCommon, ask: impl AsyncFnOnce(&Store) -> Resu
     })
 }
 
+/// What feeds allow, which ties nobody.
+async fn allowed(store: &Store, args: &FeedArgs) -> Result<Vec<Allowed>> {
+    let now = OffsetDateTime::now_utc();
+    let feeds = Feeds::load(super::feed::settings(args).as_ref(), Some(store), now).await?;
+    super::feed::tell_left_out(&feeds, true, |said| eprintln!("lazaret: {}", visible(said)))?;
+    Ok(feeds.allowed(now))
+}
+
 fn pretty(value: &Value) -> Result<String> {
-    Ok(format!("{}\n", serde_json::to_string_pretty(value)?))
+    Ok(lazaret_report::json_document(value))
 }
 
 /// The one image that a person means; of several tags and digests the first that is convicted.
-fn found(memory: &Memory, name: &str) -> Result<u32> {
-    let Some(first) = memory.find(name).first().copied() else {
-        bail!("no image was judged under the name `{name}`: `lazaret images` lists all");
-    };
-    Ok(first)
+async fn found(store: &Store, memory: &Memory, name: &str) -> Result<u32> {
+    let found = one(campaign::find(store, memory, name).await?, name)?;
+    match found.and_then(|found| found.images.first().copied()) {
+        Some(first) => Ok(first),
+        None => {
+            bail!("no image was judged under the name `{}`: `lazaret images` lists all", one_line(name, 120))
+        }
+    }
+}
+
+/// The one repository or digest that a person means, if there is any.
+fn one(found: Vec<Found>, typed: &str) -> Result<Option<Found>> {
+    if let [one, other, ..] = found.as_slice() {
+        bail!(
+            "`{}` may be {} or {}: write more of it",
+            one_line(typed, 120),
+            one_line(&one.name, 120),
+            one_line(&other.name, 120)
+        );
+    }
+    Ok(found.into_iter().next())
 }
 
 fn list(all: &[Campaign]) -> String {
@@ -69,7 +101,7 @@ fn list(all: &[Campaign]) -> String {
             (Some(first), Some(last)) => format!("{first}..{last}"),
             _ => "-".to_owned(),
         };
-        let pulls = pulls(campaign).map_or_else(|| "-".to_owned(), grouped);
+        let pulls = campaign_pulls(campaign).map_or_else(|| "-".to_owned(), grouped);
         let id = one_line(&campaign.id, 12);
         let (images, accounts) = (campaign.members.len(), campaign.accounts.len());
         let _ = writeln!(text, "{id:<12} {images:>6} {accounts:>8} {pulls:>14}  {seen}");
@@ -79,7 +111,10 @@ fn list(all: &[Campaign]) -> String {
         }
         let _ = writeln!(text, "  tied by {}", one_line(&campaign::bonds(&campaign.ties), WIDTH - 10));
         if !campaign.leads.is_empty() {
-            let _ = writeln!(text, "  leads to {} more, which are accused of nothing", campaign.leads.len());
+            // Of more than are kept nobody knows how many there are.
+            let least = if campaign.leads.len() >= campaign::LEADS { "at least " } else { "" };
+            let count = campaign.leads.len();
+            let _ = writeln!(text, "  leads to {least}{count} more, which are accused of nothing");
         }
     }
     text
@@ -102,7 +137,7 @@ fn list_json(all: &[Campaign]) -> Vec<Value> {
             })).collect::<Vec<_>>(),
             "firstSeen": first,
             "lastSeen": last,
-            "pulls": pulls(campaign),
+            "pulls": campaign_pulls(campaign),
             "tiedBy": campaign::bonds(&campaign.ties),
             "leads": campaign.leads.iter().map(|lead| json!({
                 "name": lead.repository,
@@ -117,29 +152,10 @@ fn list_json(all: &[Campaign]) -> Vec<Value> {
     all.iter().map(one).collect()
 }
 
-/// The days of the first creation and the last change, where sites name them.
+/// The days of the first and the last time that the campaign knows of.
 fn seen(campaign: &Campaign) -> (Option<String>, Option<String>) {
-    let day = |time: &String| {
-        let parsed = time::OffsetDateTime::parse(time, &time::format_description::well_known::Rfc3339);
-        parsed.ok().map(|time| time.to_offset(time::UtcOffset::UTC).date().to_string())
-    };
-    let members = || campaign.members.iter();
-    let first = members().filter_map(|member| member.created.as_ref().and_then(day)).min();
-    let last = members()
-        .filter_map(|member| member.updated.as_ref().or(member.created.as_ref()).and_then(day))
-        .max();
-    (first, last)
-}
-
-/// Pulls of the repositories of the members, each once.
-fn pulls(campaign: &Campaign) -> Option<u64> {
-    let repositories: std::collections::BTreeMap<&str, u64> = campaign
-        .members
-        .iter()
-        .filter_map(|member| Some((member.repository.as_str(), member.pulls?)))
-        .collect();
-    (!repositories.is_empty())
-        .then(|| repositories.values().fold(0, |sum: u64, pulls| sum.saturating_add(*pulls)))
+    let span = campaign_span(campaign);
+    (span.map(|(first, _)| first.date().to_string()), span.map(|(_, last)| last.date().to_string()))
 }
 
 /// `4,822,912`.
@@ -225,47 +241,115 @@ fn answer_json(answer: &Answer) -> Value {
 fn meant(words: &[String]) -> Result<Refuted> {
     match words {
         [pair, a, b] if pair == "pair" => Ok(Refuted::pair(a, b)),
+        [account, name] if account == "account" => Ok(Refuted::Account(name.clone())),
         [kind, value] if kind != "pair" => {
             let kind: IndicatorKind = kind.parse()?;
             Ok(Refuted::Indicator(Indicator::new(kind, value.as_str())))
         }
-        _ => bail!("expected `KIND VALUE`, or `pair REPOSITORY REPOSITORY`"),
+        _ => bail!("expected `KIND VALUE`, `account NAME`, or `pair REPOSITORY REPOSITORY`"),
     }
 }
 
 fn refute(args: &RefuteArgs) -> Result<String> {
     let what = meant(&args.what)?;
-    let told = name(&what);
     let (reason, author) = (args.reason.as_deref().unwrap_or_default(), args.author.as_str());
     if !args.take_back && reason.trim().is_empty() {
         bail!("--reason is empty: say why, for whoever reads it later");
     }
-    with_store(&args.common, async |store| {
-        if args.take_back {
-            if !store.take_back(&what).await? {
-                bail!("nobody refuted {told}: `lazaret campaigns refuted` lists what was");
+    let (told, campaigns) = with_store(&args.common, async |store| {
+        let allowed = allowed(store, &args.feeds).await?;
+        let (told, all) = as_remembered(store, what, args.take_back, &allowed).await?;
+        let mut known = false;
+        for what in &all {
+            match args.take_back {
+                true => known |= store.take_back(what).await?,
+                false => store.refute(what, reason, author).await?,
             }
-        } else {
-            if let Refuted::Indicator(indicator) = &what
-                && store.indicator_id(indicator).await?.is_none()
-            {
+        }
+        if args.take_back && !known {
+            bail!("nobody refuted {told}: `lazaret campaigns refuted` lists what was");
+        }
+        // Else all that is told of campaigns would go on as if nobody had said anything.
+        Ok((told, campaign::refresh(store, &allowed).await?.len()))
+    })?;
+    let now = match campaigns {
+        0 => "no campaign is left".to_owned(),
+        1 => "1 campaign, computed anew".to_owned(),
+        many => format!("{many} campaigns, computed anew"),
+    };
+    Ok(match args.take_back {
+        true => format!("{told}: ties again what it tied\n{now}\n"),
+        false => format!("{told}: ties nobody from now on ({})\n{now}\n", visible(reason)),
+    })
+}
+
+/// What is meant, as it is told and in the words of the store: a refutation of what nobody holds would be
+/// remembered and do nothing. To take one back, what was refuted need not be there any more.
+async fn as_remembered(
+    store: &Store,
+    what: Refuted,
+    gone: bool,
+    allowed: &[Allowed],
+) -> Result<(String, Vec<Refuted>)> {
+    let (a, b) = match what {
+        Refuted::Indicator(indicator) => {
+            if !gone && store.indicator_id(&indicator).await?.is_none() {
                 bail!(
-                    "no image holds {told}: `lazaret campaigns why A B --json` shows values as they are kept"
+                    "no image holds {}: `lazaret campaigns why A B --json` shows values as they are kept",
+                    one_line(&indicator.to_string(), 120)
                 );
             }
-            store.refute(&what, reason, author).await?;
+            let what = Refuted::Indicator(indicator);
+            return Ok((name(&what), vec![what]));
         }
-        Ok(())
-    })?;
-    Ok(match args.take_back {
-        true => format!("{told}: ties again what it tied\n"),
-        false => format!("{told}: ties nobody from now on ({})\n", visible(reason)),
-    })
+        Refuted::Account(account) => {
+            if !gone && !campaign::is_publisher(store, &account).await? {
+                bail!(
+                    "no image is of the account `{}`: `lazaret campaigns` names accounts, with their registry",
+                    one_line(&account, 120)
+                );
+            }
+            let what = Refuted::Account(account);
+            return Ok((name(&what), vec![what]));
+        }
+        Refuted::Pair(a, b) => (a, b),
+    };
+    let memory = Memory::read(store, allowed).await?;
+    let (a, of_a) = repositories(store, &memory, a, gone).await?;
+    let (b, of_b) = repositories(store, &memory, b, gone).await?;
+    if a == b || !of_a.is_disjoint(&of_b) {
+        bail!("`{}` is one repository: name two", one_line(&a, 120));
+    }
+    // A repository that lies on the disk has a place for each of its tags.
+    let pairs = of_a.iter().flat_map(|a| of_b.iter().map(move |b| Refuted::pair(a, b)));
+    Ok((name(&Refuted::pair(&a, &b)), pairs.collect()))
+}
+
+/// The repository that a person means, as it is told and as the store calls it.
+async fn repositories(
+    store: &Store,
+    memory: &Memory,
+    typed: String,
+    gone: bool,
+) -> Result<(String, BTreeSet<String>)> {
+    match one(campaign::find(store, memory, &typed).await?, &typed)? {
+        Some(found) => {
+            let own = found.images.iter().map(|image| memory.image(*image).repository.clone());
+            let own: BTreeSet<String> = own.collect();
+            Ok((if own.contains(&typed) { typed } else { found.name }, own))
+        }
+        None if gone => Ok((typed.clone(), BTreeSet::from([typed]))),
+        None => bail!(
+            "no image of the repository `{}` was judged: `lazaret images` lists all",
+            one_line(&typed, 120)
+        ),
+    }
 }
 
 fn name(what: &Refuted) -> String {
     match what {
         Refuted::Indicator(indicator) => one_line(&indicator.to_string(), 120),
+        Refuted::Account(account) => format!("account {}", one_line(account, 120)),
         Refuted::Pair(a, b) => format!("{} and {}", one_line(a, 120), one_line(b, 120)),
     }
 }
@@ -279,6 +363,7 @@ fn refuted(common: &CampaignsCommon) -> Result<String> {
             .map(|one| {
                 let what = match &one.what {
                     Refuted::Indicator(i) => json!({ "kind": i.kind.name(), "value": i.value }),
+                    Refuted::Account(account) => json!({ "account": account }),
                     Refuted::Pair(a, b) => json!({ "pair": [a, b] }),
                 };
                 json!({ "what": what, "reason": one.reason, "author": one.author, "made": when(one.made) })

@@ -1,4 +1,6 @@
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,7 +12,6 @@ use lazaret_model::{ImageRef, Outcome, one_line, visible};
 use lazaret_registry::{Pace, RetryPolicy};
 use lazaret_scan::Scanner;
 use lazaret_store::ItemState;
-use std::io::IsTerminal;
 
 use crate::args::{FailOn, HuntArgs};
 use crate::commands::scan::{self, Wanted};
@@ -49,7 +50,12 @@ pub fn run(args: &HuntArgs) -> Result<Exit> {
             why: "it asks to be left alone".to_owned(),
         });
     }));
-    settings.registry.retry = RetryPolicy { longest_retry_after: patience, ..RetryPolicy::default() };
+    settings.registry.retry =
+        RetryPolicy { longest_retry_after: patience, longest_in_all: patience, ..RetryPolicy::default() };
+    // Who is silent for longer than that is not waited for with a single request either.
+    let bounded = |time: Duration| time.min(patience.max(Duration::from_secs(1)));
+    settings.registry.stall_timeout = bounded(settings.registry.stall_timeout);
+    settings.registry.connect_timeout = bounded(settings.registry.connect_timeout);
     settings.registry.addresses = mirrors(&args.sites.mirrors)?;
     let mut hunt = HuntSettings {
         targets,
@@ -69,10 +75,14 @@ pub fn run(args: &HuntArgs) -> Result<Exit> {
         },
         fleet: None,
     };
+    let not_used = RefCell::new(Vec::new());
     let summary = super::runtime()?.block_on(async {
         let stop = super::gate::stopped()?;
         let scanner = Scanner::new(settings, board.layers()).await?;
-        super::feed::tell_left_out(scanner.feeds(), true, |said| board.say(said))?;
+        super::feed::tell_left_out(scanner.feeds(), true, |said| {
+            board.say(said);
+            not_used.borrow_mut().push(said.to_owned());
+        })?;
         // Workers elsewhere that judge by the same have judged for this hunt.
         let judges = scanner.judges().to_owned();
         hunt.fleet = args.fleet.queue.then_some(Fleet { judges, wait: args.fleet.wait });
@@ -84,9 +94,10 @@ pub fn run(args: &HuntArgs) -> Result<Exit> {
         hunter.close().await?;
         anyhow::Ok(summary)
     })?;
+    let not_used = not_used.into_inner();
     let text = match args.output.format.as_str() {
-        "json" => format!("{}\n", serde_json::to_string_pretty(&json(&summary))?),
-        _ => table(&summary),
+        "json" => lazaret_report::json_document(&json(&summary, &not_used)),
+        _ => table(&summary, &not_used),
     };
     scan::put(args.output.output.as_deref(), |out| out.write_all(text.as_bytes()))?;
     Ok(exit(&summary, args.fail_on, args.exit_code))
@@ -254,7 +265,8 @@ fn rank(state: ItemState) -> u8 {
 }
 
 /// The summary in 80 columns.
-fn table(summary: &Summary) -> String {
+/// `not_used` says which feeds did not count, and why: what they denied before may be clean now.
+fn table(summary: &Summary, not_used: &[String]) -> String {
     let tally = &summary.tally;
     let mut text = format!("HUNT  {}\n", one_line(&summary.target, 74));
     let mut rows: Vec<&Row> = summary.rows.iter().filter(|row| rank(row.state) < 4).collect();
@@ -285,6 +297,10 @@ fn table(summary: &Summary) -> String {
     if tally.queued > 0 {
         text.push_str(&format!("{} are with the fleet: lazaret worker list\n", tally.queued));
     }
+    let left = tally.total.saturating_sub(tally.done() + tally.queued);
+    if left > 0 {
+        text.push_str(&format!("{left} not looked at yet\n"));
+    }
     text.push_str(&format!(
         "{} judged now, {} as before; layers: {} read, {} known\n",
         tally.judged_now,
@@ -298,7 +314,7 @@ fn table(summary: &Summary) -> String {
             summary.skipped
         ));
     }
-    for trouble in &summary.troubles {
+    for trouble in not_used.iter().chain(&summary.troubles) {
         for (at, part) in wrapped(&visible(trouble), 76).into_iter().enumerate() {
             text.push_str(&format!("{}{part}\n", if at == 0 { "  ! " } else { "    " }));
         }
@@ -359,7 +375,7 @@ fn wrapped(text: &str, most: usize) -> Vec<String> {
     lines
 }
 
-fn json(summary: &Summary) -> serde_json::Value {
+fn json(summary: &Summary, not_used: &[String]) -> serde_json::Value {
     let tally = &summary.tally;
     let (end, why) = match &summary.end {
         End::Done => ("done", None),
@@ -391,10 +407,12 @@ fn json(summary: &Summary) -> serde_json::Value {
         "inconclusive": tally.inconclusive,
         "failed": tally.failed,
         "queued": tally.queued,
+        "notLookedAt": tally.total.saturating_sub(tally.done() + tally.queued),
         "judgedNow": tally.judged_now,
         "layersRead": tally.layers_read,
         "layersRemembered": tally.layers_remembered,
         "skippedNames": summary.skipped,
+        "feedsNotUsed": not_used,
         "troubles": summary.troubles,
         "milliseconds": u64::try_from(summary.took.as_millis()).unwrap_or(u64::MAX),
         "items": items,

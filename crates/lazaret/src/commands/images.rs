@@ -1,6 +1,8 @@
+use std::collections::{HashMap, HashSet};
+
 use anyhow::{Result, bail};
 use lazaret_model::one_line;
-use lazaret_store::{ImageFilter, Store};
+use lazaret_store::{ImageFilter, ImageRow, Store};
 
 use crate::args::ImagesArgs;
 use crate::exit::Exit;
@@ -15,7 +17,7 @@ pub fn run(args: &ImagesArgs) -> Result<Exit> {
     };
     let rows = super::runtime()?.block_on(async {
         let store = Store::open(url.as_deref().unwrap_or_default()).await?;
-        let rows = store.images(&filter).await?;
+        let rows = named(&store, &filter).await?;
         store.close().await?;
         anyhow::Ok(rows)
     })?;
@@ -23,9 +25,10 @@ pub fn run(args: &ImagesArgs) -> Result<Exit> {
         "json" => {
             let rows: Vec<_> = rows
                 .iter()
-                .map(|row| {
+                .map(|(row, listed)| {
                     serde_json::json!({
                         "name": row.repository,
+                        "listedAs": listed,
                         "tag": row.tag,
                         "digest": row.root.to_string(),
                         "manifest": row.manifest.to_string(),
@@ -38,15 +41,16 @@ pub fn run(args: &ImagesArgs) -> Result<Exit> {
                     })
                 })
                 .collect();
-            format!("{}\n", serde_json::to_string_pretty(&rows)?)
+            lazaret_report::json_document(&rows)
         }
         "table" if rows.is_empty() => "no image was judged yet\n".to_owned(),
         "table" => {
             let mut text = format!("{:<13} {:<20} {:<14} IMAGE\n", "VERDICT", "WHEN", "PLATFORM");
-            for row in &rows {
-                let name = match &row.tag {
-                    Some(tag) => format!("{}:{tag}", row.repository),
-                    None => row.repository.clone(),
+            for (row, listed) in &rows {
+                let name = match (listed, &row.tag) {
+                    (Some(listed), _) => listed.clone(),
+                    (None, Some(tag)) => format!("{}:{tag}", row.repository),
+                    (None, None) => row.repository.clone(),
                 };
                 text.push_str(&format!(
                     "{:<13} {:<20} {:<14} {}@{}\n",
@@ -63,6 +67,37 @@ pub fn run(args: &ImagesArgs) -> Result<Exit> {
     };
     super::print(&text)?;
     Ok(Exit::Allowed)
+}
+
+/// Images, each with the name by which a site lists it where it was judged from disk; a part of either name
+/// finds it.
+async fn named(store: &Store, filter: &ImageFilter) -> Result<Vec<(ImageRow, Option<String>)>> {
+    let listings = store.listings().await?;
+    let listed: HashMap<String, String> =
+        listings.into_iter().filter_map(|row| Some((row.listing.repository, row.listing.name?))).collect();
+    let mut rows = store.images(filter).await?;
+    if let Some(text) = filter.repository.as_deref().filter(|text| !text.is_empty()) {
+        let found = listed.iter().filter(|(on_disk, name)| name.contains(text) && !on_disk.contains(text));
+        let found: HashSet<&String> = found.map(|(on_disk, _)| on_disk).collect();
+        if !found.is_empty() {
+            let all = store.images(&ImageFilter { repository: None, limit: None, ..filter.clone() }).await?;
+            rows.extend(all.into_iter().filter(|row| found.contains(&row.repository)));
+            rows.sort_by_key(|row| std::cmp::Reverse(row.scanned_at));
+            rows.truncate(filter.limit.map_or(usize::MAX, |limit| limit as usize));
+        }
+    }
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let name = listed.get(&row.repository).map(|name| match &row.tag {
+                Some(tag) if !name.rsplit('/').next().is_some_and(|last| last.contains(':')) => {
+                    format!("{name}:{tag}")
+                }
+                _ => name.clone(),
+            });
+            (row, name)
+        })
+        .collect())
 }
 
 /// Seconds since 1970 as people and programs read them (RFC 3339).

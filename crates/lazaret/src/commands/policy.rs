@@ -76,7 +76,7 @@ fn explain(args: &PolicyExplainArgs) -> Result<Exit> {
                 .map(|(judged, explained)| json!({ "judged": judged, "explanation": explained }))
                 .collect();
             let whole = json!({ "image": asked.to_string(), "mode": policy.mode, "images": images });
-            format!("{}\n", serde_json::to_string_pretty(&whole)?)
+            lazaret_report::json_document(&whole)
         }
         false => explained.iter().map(|(judged, how)| told(&asked, judged, how, &policy, width)).collect(),
     };

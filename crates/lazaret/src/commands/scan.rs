@@ -3,12 +3,14 @@ use std::io::{self, BufWriter, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use lazaret_hunt::campaign;
 use lazaret_model::{Budget, ImageRef, Launch, RegistryRef, Report, visible};
 use lazaret_report::{Format, Options};
 use lazaret_scan::{
     ClientOptions, CredentialFiles, DEFAULT_IGNORE_FILE, Folder, IgnoreList, Login, Scanner, Settings,
     WorkerConfig,
 };
+use lazaret_store::{Store, StoreError};
 
 use crate::args::{BudgetArgs, ColorWhen, JudgeArgs, OutputArgs, ScanArgs, SourceArgs};
 use crate::exit::Exit;
@@ -124,7 +126,15 @@ pub fn read_as(wanted: &Wanted<'_>, launch: Option<&Launch>) -> Result<(Vec<Repo
         for reference in &references {
             bars.begin(reference);
             match scanner.scan_as(reference, launch).await {
-                Ok(found) => reports.extend(found),
+                Ok(mut found) => {
+                    for report in &mut found {
+                        if let Err(error) = link(report, scanner.store()).await {
+                            let said = format!("what campaigns know of it was not asked: {}", chain(&error));
+                            bars.suspend(|| eprintln!("lazaret: {}", visible(&said)));
+                        }
+                    }
+                    reports.extend(found);
+                }
                 Err(error) => {
                     failed = true;
                     bars.suspend(|| eprintln!("lazaret: {}", visible(&chain(&error))));
@@ -136,6 +146,14 @@ pub fn read_as(wanted: &Wanted<'_>, launch: Option<&Launch>) -> Result<(Vec<Repo
         anyhow::Ok((reports, failed))
     })?;
     Ok((reports.into_iter().map(|report| demonstration.named(report)).collect(), failed))
+}
+
+/// Notes which campaigns, as they were last computed, lead to an image. It is no part of the judgement.
+async fn link(report: &mut Report, store: Option<&Store>) -> Result<(), StoreError> {
+    if let Some(store) = store {
+        report.campaigns = campaign::links_of(store, report).await?;
+    }
+    Ok(())
 }
 
 /// Says once which rules of the user's were left out because something is wrong with them.

@@ -97,7 +97,7 @@ fn list(args: &WorkerListArgs) -> Result<Exit> {
         anyhow::Ok(queue)
     })?;
     let text = match args.json {
-        true => format!("{}\n", serde_json::to_string_pretty(&queue)?),
+        true => lazaret_report::json_document(&queue),
         false => table(&queue),
     };
     super::print(&text)?;
@@ -337,8 +337,11 @@ impl Desk {
             };
             match renewed {
                 Ok(scanner) => {
+                    let left_out: Vec<String> =
+                        scanner.feeds().left_out().iter().map(ToString::to_string).collect();
                     *self.scanner.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(scanner);
                     self.tell("the rules were read again, and the feeds");
+                    left_out.iter().for_each(|said| self.complain(said));
                     told.clear();
                 }
                 Err(error) => {

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use lazaret_hunt::graph::{Graph, ImageInput, LinkInput};
+use lazaret_hunt::graph::{Graph, ImageInput, Judged, LinkInput};
 use lazaret_model::IndicatorKind;
 
 /// Images of each run where none are named.
@@ -143,7 +143,8 @@ impl World {
 
     fn image(&mut self, at: usize) -> ImageInput {
         let convicted = self.dice.below(5) == 0;
-        let mut input = ImageInput { name: "latest".to_owned(), convicted, ..ImageInput::default() };
+        let judged = if convicted { Judged::Convicted } else { Judged::Clean };
+        let mut input = ImageInput { name: "latest".to_owned(), judged, ..ImageInput::default() };
         // Bases are few, and what lies on them is many.
         let base = self.dice.skewed(self.images / 50 + 1);
         let own = 1_000_000_000 + at as u64 * 10;
@@ -224,7 +225,7 @@ impl World {
         place: u64,
     ) {
         let indicator = self.indicator(kind, number);
-        input.links.push(LinkInput { indicator, layer, place, named: false });
+        input.links.push(LinkInput { indicator, layer, place, role: lazaret_model::Role::Lies });
     }
 }
 

@@ -1,5 +1,6 @@
-//! `cargo xtask bench hunt [--runs N] [--images N]`: what a hunt over images that share bases costs,
-//! against what a hunt over their layers costs where no image shares any.
+//! `cargo xtask bench hunt [--runs N] [--images N] [--own KIB] [--base LAYOUT]…`: what a hunt over images
+//! that share bases costs, against what a hunt over their layers costs where no image shares any. A base is
+//! an OCI layout of a real image; without one, four are made. `--own` is the size of an image's own layer.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,8 +17,10 @@ use super::built_program;
 /// Bases, and files in each.
 const BASES: usize = 4;
 const BASE_FILES: usize = 3_000;
-/// Files of an image's own layer.
+/// Files of an image's own layer beside its program, which is a third of it, and its size in KiB where
+/// nothing else is asked for.
 const OWN_FILES: usize = 20;
+const OWN: usize = 600;
 
 /// What one hunt took.
 struct Cost {
@@ -28,33 +31,44 @@ struct Cost {
 
 /// Makes the images, hunts them, and prints the two costs.
 pub fn run(arguments: &[String]) -> Result<()> {
-    let (mut runs, mut images) = (3, 300);
+    let (mut runs, mut images, mut size) = (3, 300, OWN);
+    let mut layouts: Vec<&Path> = Vec::new();
     let mut given = arguments.iter();
     while let Some(argument) = given.next() {
-        let mut number =
-            || given.next().context("a number is missing")?.parse::<usize>().context("no number");
+        let value = given.next().with_context(|| format!("{argument} needs a value"))?;
+        let number = || value.parse::<usize>().with_context(|| format!("`{value}` is no number"));
         match argument.as_str() {
             "--runs" => runs = number()?.max(1),
             "--images" => images = number()?.max(BASES),
-            other => bail!("`{other}` is neither --runs nor --images"),
+            "--own" => size = number()?.max(1),
+            "--base" => layouts.push(Path::new(value)),
+            other => bail!("`{other}` is none of --runs, --images, --own and --base"),
         }
     }
     let program = built_program()?;
     let work = tempfile::Builder::new().prefix("lazaret-bench-hunt-").tempdir()?;
     let (apart, together) = (work.path().join("apart"), work.path().join("together"));
-    let bases: Vec<Layer> = (0..BASES).map(base).collect::<Result<_>>()?;
+    let bases: Vec<Vec<Layer>> = match layouts.is_empty() {
+        true => (0..BASES).map(|number| Ok(vec![base(number)?])).collect::<Result<_>>()?,
+        false => layouts.iter().map(|layout| read(layout)).collect::<Result<_>>()?,
+    };
     let mut unique = BTreeSet::new();
     for (number, base) in bases.iter().enumerate() {
-        unique.insert(base.digest.clone());
-        write(&apart.join(format!("base{number}")), &[base])?;
+        unique.extend(base.iter().map(|layer| layer.digest.clone()));
+        write(&apart.join(format!("base{number}")), &base.iter().collect::<Vec<_>>())?;
     }
     for number in 0..images {
-        let own = own(number)?;
-        unique.insert(own.digest.clone());
+        let own = own(number, size * 1024)?;
         write(&apart.join(format!("image{number}")), &[&own])?;
-        write(&together.join(format!("image{number}")), &[&bases[number % BASES], &own])?;
+        let layers: Vec<&Layer> = bases[number % bases.len()].iter().chain([&own]).collect();
+        write(&together.join(format!("image{number}")), &layers)?;
+        unique.insert(own.digest);
     }
-    println!("{images} images on {BASES} bases of {BASE_FILES} files: {} unique layers", unique.len());
+    let what = match layouts.as_slice() {
+        [] => format!("{BASES} bases of {BASE_FILES} files"),
+        some => some.iter().map(|layout| layout.display().to_string()).collect::<Vec<_>>().join(", "),
+    };
+    println!("{images} images of {size} KiB on {what}: {} unique layers", unique.len());
     let (mut least, mut whole) = (Vec::new(), Vec::new());
     // In turn, so that a busy moment of the machine hits both.
     for _ in 0..runs {
@@ -126,14 +140,14 @@ fn base(number: usize) -> Result<Layer> {
 }
 
 /// A program, its start script and its data.
-fn own(number: usize) -> Result<Layer> {
+fn own(number: usize, size: usize) -> Result<Layer> {
     let mut tar = Vec::new();
     let start = format!("#!/bin/sh\nexec /app/server --port {number}\n");
     entry(&mut tar, "app/start.sh", 0o755, start.as_bytes());
-    entry(&mut tar, "app/server", 0o755, &program(200_000, 1_000_000 + number as u64));
+    entry(&mut tar, "app/server", 0o755, &program(size / 3, 1_000_000 + number as u64));
     for file in 0..OWN_FILES {
         let seed = (2_000_000 + number * OWN_FILES + file) as u64;
-        entry(&mut tar, &format!("app/data{file}"), 0o644, &text(20_000, seed));
+        entry(&mut tar, &format!("app/data{file}"), 0o644, &text(size * 2 / 3 / OWN_FILES, seed));
     }
     layer(tar)
 }
@@ -211,6 +225,29 @@ fn sha256(bytes: &[u8]) -> String {
         text.push_str(&format!("{byte:02x}"));
     }
     text
+}
+
+/// The layers of an OCI layout of one image.
+fn read(layout: &Path) -> Result<Vec<Layer>> {
+    let blob = |descriptor: &Value| -> Result<Vec<u8>> {
+        let digest = descriptor["digest"].as_str().unwrap_or_default();
+        let path = layout.join("blobs").join(digest.replace(':', "/"));
+        fs::read(&path).with_context(|| path.display().to_string())
+    };
+    let index = fs::read(layout.join("index.json")).with_context(|| layout.display().to_string())?;
+    let index: Value = serde_json::from_slice(&index)?;
+    let manifest: Value = serde_json::from_slice(&blob(&index["manifests"][0])?)?;
+    let config: Value = serde_json::from_slice(&blob(&manifest["config"])?)?;
+    let diff_ids = config["rootfs"]["diff_ids"].as_array().context("its configuration names no layers")?;
+    let layers = manifest["layers"].as_array().context("it is a layout of several images")?;
+    let layer = |(descriptor, diff_id): (&Value, &Value)| {
+        Ok(Layer {
+            blob: blob(descriptor)?,
+            digest: descriptor["digest"].as_str().unwrap_or_default().to_owned(),
+            diff_id: diff_id.as_str().unwrap_or_default().to_owned(),
+        })
+    };
+    layers.iter().zip(diff_ids).map(layer).collect()
 }
 
 /// Writes an OCI layout of one image.

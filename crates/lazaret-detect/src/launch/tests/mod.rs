@@ -12,6 +12,7 @@ mod later;
 mod payloads;
 mod powershell;
 mod python;
+mod recall;
 mod repeated;
 mod scripts;
 mod stack;

@@ -2,30 +2,31 @@
 //! /api/v1/repository?namespace=…` and `/api/v1/repository/{repository}/tag/`. Pages follow `next_page`,
 //! and `page` with `has_additional`.
 
-use std::collections::HashSet;
-
 use lazaret_model::{ListedTag, Listing};
 use lazaret_registry::{Client, Site};
 use serde::Deserialize;
+use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::{Rfc2822, Rfc3339};
 
-use super::{AccountError, Held, Sites, bounded, read, sound};
+use super::{
+    Account, AccountError, Found, Held, Kind, Names, Sites, Tagged, Whole, bounded, pages, read, tags,
+};
 
 const VARIABLE: &str = "LAZARET_QUAY_TOKEN";
 const SITE: &str = "Quay";
 
 #[derive(Deserialize)]
 struct Page {
-    repositories: Vec<Repository>,
+    repositories: Vec<Value>,
     #[serde(default)]
     next_page: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Repository {
+#[derive(Debug, Deserialize)]
+pub(super) struct Repository {
     namespace: String,
-    name: String,
+    pub(super) name: String,
     #[serde(default)]
     description: Option<String>,
     /// Seconds since 1970.
@@ -35,7 +36,7 @@ struct Repository {
 
 #[derive(Deserialize)]
 struct Tags {
-    tags: Vec<Tag>,
+    tags: Vec<Value>,
     #[serde(default)]
     has_additional: bool,
 }
@@ -52,66 +53,62 @@ struct Tag {
     last_modified: Option<String>,
 }
 
-pub(super) async fn list(client: &Client, sites: &Sites, name: &str) -> Result<Held, AccountError> {
+const OF_REPOSITORY: &[(&str, Kind)] = &[("description", Kind::Text), ("last_modified", Kind::Seconds)];
+const OF_TAG: &[(&str, Kind)] =
+    &[("manifest_digest", Kind::Text), ("start_ts", Kind::Seconds), ("last_modified", Kind::Text)];
+
+pub(super) async fn open(
+    client: &Client,
+    sites: &Sites,
+    name: &str,
+    whole: Whole,
+) -> Result<Account, AccountError> {
     let mut site = client.site(&sites.quay, sites.quay_token.as_deref())?;
-    let mut held = Held::default();
-    let path = ["api", "v1", "repository"];
     let query = [("namespace", name), ("public", "true"), ("last_modified", "true")];
-    let mut answer = site.begin(&path, &query).await?;
-    let (mut repositories, mut known): (Vec<Repository>, HashSet<String>) = Default::default();
-    loop {
+    let answer = site.begin(&["api", "v1", "repository"], &query).await?;
+    let (mut repositories, mut names): (Vec<Repository>, Names) = Default::default();
+    let trouble = pages(&mut site, answer, &mut names, whole, &|_| false, |answer, names| {
         let page: Page = read(&answer, SITE, name, VARIABLE)?;
-        let before = repositories.len();
-        for repository in page.repositories {
-            let own = repository.namespace == name;
-            if !own || !sound(&format!("quay.io/{name}/{}", repository.name), None) {
-                held.skipped += 1;
-            } else if known.insert(repository.name.clone()) {
+        let list = format!("quay.io/{name}");
+        for row in page.repositories {
+            let Some(repository) = names.row::<Repository>(&list, row, OF_REPOSITORY) else { continue };
+            if repository.namespace != name {
+                names.skipped += 1;
+            } else if names.take(&repository.name, &full(name, &repository.name), false) {
                 repositories.push(repository);
             }
         }
-        let Some(next) = page.next_page.filter(|next| !next.is_empty()) else { break };
-        let link = following(&[&query[..], &[("next_page", next.as_str())]].concat());
-        match site.next(&link, repositories.len() == before).await {
-            Ok(next) => answer = next,
-            Err(error @ lazaret_registry::RegistryError::Paging { .. }) => {
-                held.troubles.push(error.to_string());
-                break;
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-    for repository in repositories {
-        held.listings.push(one(&mut site, name, repository, &mut held.skipped, &mut held.troubles).await?);
-    }
-    Ok(held)
+        let next = page.next_page.filter(|next| !next.is_empty());
+        Ok(next.map(|next| following(&[&query[..], &[("next_page", next.as_str())]].concat())))
+    })
+    .await?;
+    repositories.sort_by(|a, b| a.name.cmp(&b.name));
+    let (skipped, troubles) = (names.skipped, names.told(trouble));
+    Ok(Account { site, name: name.to_owned(), found: Found::Quay(repositories), skipped, troubles })
 }
 
-async fn one(
+pub(super) fn full(account: &str, repository: &str) -> String {
+    format!("quay.io/{account}/{repository}")
+}
+
+pub(super) async fn held(
     site: &mut Site,
     account: &str,
-    found: Repository,
-    skipped: &mut u64,
-    troubles: &mut Vec<String>,
-) -> Result<Listing, AccountError> {
-    let repository = format!("quay.io/{account}/{}", found.name);
+    found: &Repository,
+    whole: Whole,
+) -> Result<Held, AccountError> {
+    let repository = full(account, &found.name);
     // The empty last segment is the `/` at the end of the documented path.
     let path = ["api", "v1", "repository", account, found.name.as_str(), "tag", ""];
-    let query = |page: &str| {
-        [("onlyActiveTags", "true".to_owned()), ("limit", "100".to_owned()), ("page", page.to_owned())]
-    };
-    let first = query("1");
-    let first: Vec<(&str, &str)> = first.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let mut answer = site.begin(&path, &first).await?;
-    let (mut tags, mut known): (Vec<ListedTag>, HashSet<String>) = Default::default();
+    let query = |page: &'static str| [("onlyActiveTags", "true"), ("limit", "100"), ("page", page)];
     let mut number = 1u64;
-    while answer.status == 200 {
-        let page: Tags = read(&answer, SITE, account, VARIABLE)?;
-        let before = tags.len();
-        for tag in page.tags {
-            if !sound(&repository, Some(&tag.name)) {
-                *skipped += 1;
-            } else if known.insert(tag.name.clone()) {
+    let first = query("1");
+    let of = Tagged { repository: &repository, path: &path, query: &first, whole, alias: &|_| false };
+    let (tags, mut names) = tags(site, of, |answer, names, tags| {
+        let page: Tags = read(answer, SITE, account, VARIABLE)?;
+        for row in page.tags {
+            let Some(tag) = names.row::<Tag>(&repository, row, OF_TAG) else { continue };
+            if names.take(&tag.name, &repository, true) {
                 let mail = || OffsetDateTime::parse(tag.last_modified.as_deref()?, &Rfc2822).ok();
                 let time =
                     tag.start_ts.and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok()).or_else(mail);
@@ -122,27 +119,19 @@ async fn one(
                 });
             }
         }
-        if !page.has_additional {
-            break;
-        }
         number += 1;
-        let next = query(&number.to_string());
-        let next: Vec<(&str, &str)> = next.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        match site.next(&following(&next), tags.len() == before).await {
-            Ok(next) => answer = next,
-            Err(error @ lazaret_registry::RegistryError::Paging { .. }) => {
-                troubles.push(format!("{repository}: {error}"));
-                break;
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
+        Ok(page.has_additional.then(|| {
+            let [active, limit, _] = query("");
+            following(&[active, limit, ("page", number.to_string().as_str())])
+        }))
+    })
+    .await?;
     let updated = found.last_modified.and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok());
-    Ok(Listing {
+    let listing = Listing {
         repository,
         name: None,
         account: Some(format!("quay.io/{account}")),
-        description: bounded(found.description.unwrap_or_default()),
+        description: bounded(found.description.clone().unwrap_or_default()),
         run: None,
         created: None,
         updated: updated.and_then(|time| time.format(&Rfc3339).ok()),
@@ -151,7 +140,9 @@ async fn one(
         stars: None,
         tags,
         source: SITE.to_owned(),
-    })
+    };
+    let whole = !names.lost;
+    Ok(Held { listing, whole, skipped: names.skipped, troubles: names.told(None) })
 }
 
 /// The same list with another query.

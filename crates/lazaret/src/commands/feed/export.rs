@@ -61,14 +61,29 @@ fn of_campaigns(args: &FeedExportArgs, author: &str) -> Result<Vec<Entry>> {
     let mut entries: Vec<Entry> = Vec::new();
     let mut seen = HashSet::new();
     for campaign in &found {
-        let (own, left_out) = campaign::entries(campaign, author);
-        if left_out > 0 {
+        let given = campaign::entries(campaign, author);
+        let id = one_line(&campaign.id, 80);
+        if given.too_little > 0 {
             eprintln!(
-                "lazaret: {}: {left_out} shared indicators say too little of their owner, and are left out",
-                one_line(&campaign.id, 80)
+                "lazaret: {id}: {} shared indicators say too little of their owner, and are left out",
+                given.too_little
             );
         }
-        entries.extend(own.into_iter().filter(|entry| seen.insert(entry.subject.clone())));
+        if given.too_long > 0 {
+            eprintln!(
+                "lazaret: {id}: {} shared indicators are longer than what is remembered of them, and are left \
+                 out: name them with --from",
+                given.too_long
+            );
+        }
+        if given.spared > 0 {
+            eprintln!(
+                "lazaret: {id}: {} digests are of clean platforms or of images that others have as clean, and \
+                 are left out",
+                given.spared
+            );
+        }
+        entries.extend(given.entries.into_iter().filter(|entry| seen.insert(entry.subject.clone())));
     }
     Ok(entries)
 }

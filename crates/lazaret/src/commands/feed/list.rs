@@ -25,7 +25,8 @@ impl Known {
             None => Err("removed; its version is remembered".to_owned()),
             Some(body) => open(&body, pins)
                 .and_then(|pack| pack.check_time(now).map(|()| pack))
-                .map_err(|error| error.to_string()),
+                .map_err(|error| error.to_string())
+                .and_then(|pack| feeds::called(&pack, &row.name).map(|()| pack)),
         };
         Self { row, pack }
     }
@@ -55,7 +56,7 @@ pub(super) fn run(as_json: bool, place: &FeedPlaceArgs) -> Result<Exit> {
                     "note": pin.note,
                 })).collect::<Vec<_>>(),
             });
-            format!("{}\n", serde_json::to_string_pretty(&whole)?)
+            lazaret_report::json_document(&whole)
         }
         false => table(&known, &pins),
     };
@@ -133,21 +134,21 @@ fn table(known: &[Known], pins: &Pins) -> String {
 pub(super) fn show(name: &str, as_json: bool, place: &FeedPlaceArgs) -> Result<Exit> {
     let pins = Pins::read(&super::keys(place.feed_keys.as_deref())?)?;
     let file = Path::new(name);
-    let body = match lazaret_trust::check_name(name).is_err() || file.exists() {
-        true => feeds::read(file).map_err(|reason| anyhow::anyhow!("{}: {reason}", visible(name)))?,
-        false => {
-            let body =
-                super::with_store(place.store.as_deref(), async |store| Ok(store.feed_pack(name).await?))?;
-            match body {
-                Some(body) => body,
-                None => bail!("no feed `{}` is imported: `lazaret feed list` shows all", one_line(name, 80)),
-            }
+    let imported = match lazaret_trust::check_name(name) {
+        Ok(()) => super::with_store(place.store.as_deref(), async |store| Ok(store.feed_pack(name).await?))?,
+        Err(_) => None,
+    };
+    let body = match imported {
+        Some(body) => body,
+        None if lazaret_trust::check_name(name).is_err() || file.is_file() => {
+            feeds::read(file).map_err(|reason| anyhow::anyhow!("{}: {reason}", visible(name)))?
         }
+        None => bail!("no feed `{}` is imported: `lazaret feed list` shows all", one_line(name, 80)),
     };
     // One that has expired is shown all the same; one that nobody vouches for is not.
     let pack = open(&body, &pins)?;
     let text = match as_json {
-        true => format!("{}\n", serde_json::to_string_pretty(&shown_json(&pack)?)?),
+        true => lazaret_report::json_document(&shown_json(&pack)?),
         false => shown(&pack),
     };
     super::super::print(&text)?;

@@ -61,7 +61,7 @@ pub(super) fn tell_left_out(
         if left.file.is_some() && (expired_too || !left.expired) {
             bail!("the feed {} is refused: {}", one_line(&left.name, 200), left.reason);
         }
-        tell(&format!("the feed {} is not used: {}", one_line(&left.name, 200), left.reason));
+        tell(&left.to_string());
     }
     Ok(())
 }
@@ -148,7 +148,6 @@ fn take(files: &[PathBuf], place: &FeedPlaceArgs, import: bool) -> Result<Exit> 
     let pins = Pins::read(&keys(place.feed_keys.as_deref())?)?;
     let now = OffsetDateTime::now_utc();
     let mut exit = Exit::Allowed;
-    let mut text = String::new();
     with_store(place.store.as_deref(), async |store| {
         for file in files {
             let name = one_line(&file.display().to_string(), 200);
@@ -157,7 +156,8 @@ fn take(files: &[PathBuf], place: &FeedPlaceArgs, import: bool) -> Result<Exit> 
                 Err(reason) => bail!("{name}: {reason}"),
             };
             match one(store, &bytes, &pins, now, import).await? {
-                Ok(said) => text.push_str(&format!("{name}: {said}\n")),
+                // At once: what was taken stays taken, whatever becomes of those after it.
+                Ok(said) => super::print(&format!("{name}: {said}\n"))?,
                 Err(reason) => {
                     eprintln!("lazaret: {name} is refused: {}", visible(&reason.to_string()));
                     exit = Exit::Refused(1);
@@ -166,7 +166,6 @@ fn take(files: &[PathBuf], place: &FeedPlaceArgs, import: bool) -> Result<Exit> 
         }
         Ok(())
     })?;
-    super::print(&text)?;
     Ok(exit)
 }
 

@@ -40,7 +40,7 @@ pub fn run(args: &GateListArgs) -> Result<Exit> {
     }
     let listed = ask(&args.admin, "/api/v1/decisions", &parameters)?;
     let text = match args.json {
-        true => format!("{}\n", serde_json::to_string_pretty(&listed)?),
+        true => lazaret_report::json_document(&listed),
         false => {
             let terminal = std::io::stdout().is_terminal();
             table(&listed["decisions"], crate::commands::scan::width(terminal))

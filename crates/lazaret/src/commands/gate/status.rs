@@ -15,7 +15,7 @@ const ANSWERS: [&str; 5] = ["served", "refused", "audited", "failed", "pending"]
 pub fn run(args: &GateStatusArgs) -> Result<Exit> {
     let status = ask(&args.admin, "/api/v1/status", &[])?;
     let text = match args.json {
-        true => format!("{}\n", serde_json::to_string_pretty(&status)?),
+        true => lazaret_report::json_document(&status),
         false => table(&status),
     };
     crate::commands::print(&text)?;

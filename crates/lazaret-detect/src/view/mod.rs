@@ -1,8 +1,16 @@
 //! The overlay of all layers, as the container sees it.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+mod base;
+mod overlay;
 
-use lazaret_model::{EntryPath, FileEntry, FileKind, LayerFacts, Whiteout};
+use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock};
+
+use lazaret_model::{EntryPath, FileEntry, FileKind, LayerFacts};
+
+use crate::reads;
+pub(crate) use base::LaidBase;
+use overlay::{Lost, Overlay, Slot, entry_at, path_at};
 
 /// Links followed on the way to one file (Linux gives up after 40, `path_resolution(7)`).
 const MAX_LINKS: usize = 40;
@@ -62,177 +70,58 @@ pub struct Removed<'a> {
     pub how: Removal,
 }
 
-#[derive(Clone, Copy)]
-struct Slot {
-    layer: usize,
-    index: usize,
-    data: (usize, usize),
-}
-
 /// The overlay of an image's layers (image-spec, `layer.md`): for a path in several layers the
 /// highest wins, in one layer the last; whiteouts and opaque directories act on lower layers only.
 pub struct View<'a> {
     layers: Vec<&'a LayerFacts>,
-    slots: HashMap<&'a [u8], Slot>,
-    /// Every path that was ever above another one, stated as a directory or not.
-    dirs: HashSet<&'a [u8]>,
-    sorted: Vec<&'a [u8]>,
-    seen: HashSet<(usize, usize)>,
-    removed: Vec<Removed<'a>>,
+    overlay: Overlay,
+    base: Option<Arc<LaidBase>>,
+    /// By layer and position, whether the container sees the entry; made when it is first asked for.
+    seen: OnceLock<Vec<Vec<bool>>>,
 }
 
 impl<'a> View<'a> {
     /// Lays the layers over one another, lowest first.
     pub fn new(layers: &[&'a LayerFacts]) -> Self {
-        let entries = layers.iter().map(|l| l.entries.len()).sum();
-        let mut view = Self {
-            layers: layers.to_vec(),
-            slots: HashMap::with_capacity(entries),
-            dirs: HashSet::new(),
-            sorted: Vec::new(),
-            seen: HashSet::with_capacity(entries),
-            removed: Vec::new(),
-        };
-        for (number, layer) in layers.iter().enumerate() {
-            view.lay(number, layer);
-        }
-        view.seen.extend(view.slots.values().flat_map(|s| [(s.layer, s.index), s.data]));
-        view.sorted = view.slots.keys().copied().collect();
-        view.sorted.sort_unstable();
-        view.removed.sort_by_key(|r| (r.layer, r.index));
-        view
+        let base = base::find(layers);
+        let mut overlay = base.as_ref().map_or_else(Overlay::default, |base| base.overlay.clone());
+        overlay.lay_all(layers);
+        Self { layers: layers.to_vec(), overlay, base, seen: OnceLock::new() }
     }
 
-    fn lay(&mut self, number: usize, layer: &'a LayerFacts) {
-        self.take_away(number, layer);
-        // The last entry of a path wins; the ones before it were shipped and are not seen.
-        let mut last: HashMap<&'a [u8], usize> = HashMap::with_capacity(layer.entries.len());
-        for (index, entry) in layer.entries.iter().enumerate() {
-            if entry.whiteout.is_some() {
-                continue;
-            }
-            if let Some(before) = last.insert(entry.path.as_bytes(), index) {
-                let lost = &layer.entries[before];
-                if lost.kind == FileKind::File && lost.content != entry.content {
-                    self.removed.push(Removed {
-                        layer: number,
-                        index: before,
-                        entry: lost,
-                        by_layer: number,
-                        by: entry,
-                        how: Removal::Replaced,
-                    });
-                }
-            }
-        }
-        for (index, entry) in layer.entries.iter().enumerate() {
-            let path = entry.path.as_bytes();
-            if last.get(path) != Some(&index) {
-                continue;
-            }
-            for above in ancestors(path) {
-                if !self.dirs.insert(above) {
-                    break;
-                }
-            }
-            let data = self.data_of(number, index, &last);
-            if let Some(old) = self.slots.insert(path, Slot { layer: number, index, data }) {
-                self.lose(old, number, entry, Removal::Replaced);
-            }
-        }
+    /// The lower layers that other images were seen to have too.
+    pub(crate) fn base(&self) -> Option<&Arc<LaidBase>> {
+        self.base.as_ref()
     }
 
-    /// Applies what a layer removes from those below it, before its own entries are added: the
-    /// order of entries in the archive does not matter (image-spec, `layer.md`).
-    fn take_away(&mut self, number: usize, layer: &'a LayerFacts) {
-        let mut whole: HashMap<&'a [u8], (usize, Removal)> = HashMap::new();
-        let mut below: HashMap<&'a [u8], (usize, Removal)> = HashMap::new();
-        for (index, entry) in layer.entries.iter().enumerate() {
-            match &entry.whiteout {
-                Some(Whiteout::Path(path)) => {
-                    whole.insert(path.as_bytes(), (index, Removal::Whiteout));
-                }
-                Some(Whiteout::Opaque(path)) => {
-                    below.insert(path.as_bytes(), (index, Removal::Opaque));
-                }
-                None => {
-                    let path = entry.path.as_bytes();
-                    if entry.kind != FileKind::Directory && self.dirs.contains(path) {
-                        below.insert(path, (index, Removal::Replaced));
-                    }
-                    // A file of a lower layer where this one has a directory.
-                    for above in ancestors(path) {
-                        let Some(slot) = self.slots.get(above) else { continue };
-                        let kind = &self.layers[slot.layer].entries[slot.index].kind;
-                        if matches!(kind, FileKind::File | FileKind::Hardlink(_)) {
-                            whole.insert(above, (index, Removal::Replaced));
-                        }
-                    }
-                }
-            }
-        }
-        if whole.is_empty() && below.is_empty() {
-            return;
-        }
-        let mut gone: Vec<(&'a [u8], usize, Removal)> = Vec::new();
-        for &path in self.slots.keys() {
-            let own = whole.get(path);
-            let above = || ancestors(path).find_map(|a| whole.get(a).or_else(|| below.get(a)));
-            let root = || below.get(&b""[..]).or_else(|| whole.get(&b""[..]));
-            if let Some(&(by, how)) = own.or_else(above).or_else(root) {
-                gone.push((path, by, how));
-            }
-        }
-        for (path, by, how) in gone {
-            if let Some(slot) = self.slots.remove(path) {
-                self.lose(slot, number, &layer.entries[by], how);
-            }
-        }
-    }
-
-    fn lose(&mut self, slot: Slot, by_layer: usize, by: &'a FileEntry, how: Removal) {
-        let entry = &self.layers[slot.layer].entries[slot.index];
-        let same = how == Removal::Replaced
-            && by.path == entry.path
-            && entry.content.is_some()
-            && by.content == entry.content;
-        if entry.kind == FileKind::File && !same {
-            self.removed.push(Removed { layer: slot.layer, index: slot.index, entry, by_layer, by, how });
-        }
-    }
-
-    /// Where the content of an entry is. Links are resolved while the layer is laid, because the
-    /// content stays when a later layer removes the name that the link points at.
-    fn data_of(&self, layer: usize, index: usize, last: &HashMap<&'a [u8], usize>) -> (usize, usize) {
-        let mut at = index;
-        for _ in 0..MAX_LINKS {
-            let FileKind::Hardlink(target) = &self.layers[layer].entries[at].kind else {
-                return (layer, at);
-            };
-            match last.get(target.as_bytes()) {
-                Some(&next) if next != at => at = next,
-                _ => {
-                    return self.slots.get(target.as_bytes()).map_or((layer, index), |slot| slot.data);
-                }
-            }
-        }
-        (layer, index)
+    /// What of the base the container does not see any more, because a layer above it took it away or
+    /// has something else at its path.
+    pub(crate) fn lost_of_base(&self) -> Vec<Found<'a>> {
+        let Some(base) = &self.base else { return Vec::new() };
+        let mut standing = self.overlay.sorted.iter().filter(|slot| slot.at.0 < base.layers()).peekable();
+        let mut stands = |slot: &Slot| standing.next_if(|one| one.at == slot.at).is_some();
+        base.overlay.sorted.iter().filter(|slot| !stands(slot)).map(|slot| self.found(*slot)).collect()
     }
 
     fn found(&self, slot: Slot) -> Found<'a> {
-        let (data_layer, data_index) = slot.data;
         Found {
-            layer: slot.layer,
-            index: slot.index,
-            entry: &self.layers[slot.layer].entries[slot.index],
-            data_layer,
-            data: &self.layers[data_layer].entries[data_index],
+            layer: slot.at.0,
+            index: slot.at.1,
+            entry: entry_at(&self.layers, slot.at),
+            data_layer: slot.data.0,
+            data: entry_at(&self.layers, slot.data),
         }
     }
 
     /// The entry at exactly this path; no symbolic link is followed.
     pub fn lookup(&self, path: &EntryPath) -> Option<Found<'a>> {
-        self.slots.get(path.as_bytes()).map(|&slot| self.found(slot))
+        self.slot(path.as_bytes()).map(|slot| self.found(slot))
+    }
+
+    fn slot(&self, path: &[u8]) -> Option<Slot> {
+        let slot = self.overlay.slot(&self.layers, path);
+        reads::point(path, slot.map(|slot| entry_at(&self.layers, slot.at)));
+        slot
     }
 
     /// The file that a process with working directory `cwd` opens by this name: every symbolic
@@ -260,8 +149,8 @@ impl<'a> View<'a> {
                 at.push(b'/');
             }
             at.extend_from_slice(&part);
-            let Some(&slot) = self.slots.get(at.as_slice()) else { continue };
-            let FileKind::Symlink(target) = &self.layers[slot.layer].entries[slot.index].kind else {
+            let Some(slot) = self.slot(&at) else { continue };
+            let FileKind::Symlink(target) = &entry_at(&self.layers, slot.at).kind else {
                 continue;
             };
             // A layer may put files below a name that a lower layer has as a link; engines
@@ -285,7 +174,7 @@ impl<'a> View<'a> {
             whole.push(b'/');
             whole.extend_from_slice(part);
         }
-        self.slots.contains_key(whole.as_slice())
+        self.slot(&whole).is_some()
     }
 
     /// The program that a shell or `execvp` starts for this word: with a slash in it a path,
@@ -303,43 +192,96 @@ impl<'a> View<'a> {
 
     /// Whether the container sees this entry, by its own name or by a hard link.
     pub fn is_visible(&self, layer: usize, entry: usize) -> bool {
-        self.seen.contains(&(layer, entry))
+        reads::all();
+        let seen = self.seen.get_or_init(|| {
+            let mut seen: Vec<_> = self.layers.iter().map(|layer| vec![false; layer.entries.len()]).collect();
+            for (layer, index) in self.overlay.sorted.iter().flat_map(|slot| [slot.at, slot.data]) {
+                seen[layer][index] = true;
+            }
+            seen
+        });
+        seen.get(layer).and_then(|entries| entries.get(entry)).is_some_and(|seen| *seen)
     }
 
     /// Regular files that were shipped and are not seen, by layer and position.
-    pub fn removed(&self) -> impl Iterator<Item = &Removed<'a>> {
-        self.removed.iter()
+    pub fn removed(&self) -> impl Iterator<Item = Removed<'a>> + '_ {
+        reads::all();
+        self.removed_of(|_| true)
+    }
+
+    /// The same for a caller who looks up each path of which it asks.
+    pub(crate) fn removed_of(&self, asked: impl Fn(&EntryPath) -> bool) -> impl Iterator<Item = Removed<'a>> {
+        let removed = move |lost: &Lost| {
+            let entry = entry_at(&self.layers, lost.at);
+            asked(&entry.path).then(|| Removed {
+                layer: lost.at.0,
+                index: lost.at.1,
+                entry,
+                by_layer: lost.by.0,
+                by: entry_at(&self.layers, lost.by),
+                how: lost.how,
+            })
+        };
+        self.overlay.lost.iter().filter_map(removed)
     }
 
     /// Everything that is seen, sorted by path.
     pub fn files(&self) -> impl Iterator<Item = Found<'a>> + '_ {
-        self.sorted.iter().map(|path| self.found(self.slots[path]))
+        reads::all();
+        self.overlay.sorted.iter().map(|slot| self.found(*slot))
+    }
+
+    /// Everything that is seen whose path ends so, sorted by path.
+    pub(crate) fn ending(&self, end: &'static str) -> impl Iterator<Item = Found<'a>> + '_ {
+        reads::ending(end);
+        let ends = move |slot: &&Slot| path_at(&self.layers, slot.at).ends_with(end.as_bytes());
+        self.overlay.sorted.iter().filter(ends).map(|slot| {
+            let found = self.found(*slot);
+            reads::point(found.entry.path.as_bytes(), Some(found.entry));
+            found
+        })
     }
 
     /// Everything that is seen below a directory, sorted by path, the directory left out.
     pub fn below(&self, dir: &EntryPath) -> impl Iterator<Item = Found<'a>> + '_ {
+        reads::tree(dir.as_bytes());
         let mut prefix = dir.as_bytes().to_vec();
         if !prefix.is_empty() {
             prefix.push(b'/');
         }
-        let from = self.sorted.partition_point(|path| *path < prefix.as_slice());
-        self.sorted[from..]
+        let sorted = &self.overlay.sorted;
+        let path = |slot: &Slot| path_at(&self.layers, slot.at);
+        sorted[sorted.partition_point(|slot| path(slot) < prefix.as_slice())..]
             .iter()
-            .take_while(move |path| path.starts_with(&prefix))
-            .filter(|path| !path.is_empty())
-            .map(|path| self.found(self.slots[path]))
+            .take_while(move |slot| path(slot).starts_with(&prefix))
+            .filter(move |slot| !path(slot).is_empty())
+            .map(|slot| self.found(*slot))
     }
 
     /// Names in a directory, sorted; links in the path to it are followed.
     pub fn list(&self, dir: &EntryPath) -> Vec<Vec<u8>> {
         let Some(real) = self.real_path(dir.as_bytes(), &EntryPath::default()) else { return Vec::new() };
+        reads::tree(real.as_bytes());
+        self.names(&real)
+    }
+
+    /// The same for a caller that only takes what a shell's pattern matches.
+    pub(crate) fn list_like(&self, dir: &EntryPath, pattern: &str) -> Vec<Vec<u8>> {
+        let Some(real) = self.real_path(dir.as_bytes(), &EntryPath::default()) else { return Vec::new() };
+        reads::names_like(real.as_bytes(), pattern);
+        self.names(&real)
+    }
+
+    fn names(&self, real: &EntryPath) -> Vec<Vec<u8>> {
         let mut prefix = real.as_bytes().to_vec();
         if !prefix.is_empty() {
             prefix.push(b'/');
         }
         let mut names = BTreeSet::new();
-        let mut at = self.sorted.partition_point(|path| *path < prefix.as_slice());
-        while let Some(rest) = self.sorted.get(at).and_then(|path| path.strip_prefix(prefix.as_slice())) {
+        let sorted = &self.overlay.sorted;
+        let path = |slot: &Slot| path_at(&self.layers, slot.at);
+        let mut at = sorted.partition_point(|slot| path(slot) < prefix.as_slice());
+        while let Some(rest) = sorted.get(at).and_then(|slot| path(slot).strip_prefix(prefix.as_slice())) {
             at += 1;
             let end = memchr::memchr(b'/', rest).unwrap_or(rest.len());
             if end == 0 {
@@ -351,7 +293,7 @@ impl<'a> View<'a> {
                 // On to what follows everything below this name: `0` is next to `/`.
                 let mut after = [prefix.as_slice(), &rest[..end]].concat();
                 after.push(b'0');
-                at += self.sorted[at..].partition_point(|path| *path < after.as_slice());
+                at += sorted[at..].partition_point(|slot| path(slot) < after.as_slice());
             }
         }
         names.into_iter().collect()
@@ -364,7 +306,7 @@ impl<'a> View<'a> {
 }
 
 /// The directories above a path, nearest first, without the root.
-fn ancestors(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn ancestors(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = path;
     std::iter::from_fn(move || {
         rest = &rest[..rest.iter().rposition(|&b| b == b'/')?];
@@ -380,6 +322,10 @@ fn components(path: &[u8]) -> Vec<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+
+    use lazaret_model::{ContentId, Digest, Whiteout};
+    use proptest::prelude::*;
+    use sha2::Digest as _;
 
     use super::*;
 
@@ -490,5 +436,68 @@ mod tests {
         assert_eq!(list("a"), ["b", "b-1", "b0", "c.d"]);
         assert_eq!(list("a/b"), ["c", "d"]);
         assert_eq!(list("nothing"), Vec::<String>::new());
+    }
+
+    /// Random layers of few names, so that they meet.
+    fn layers() -> impl Strategy<Value = Vec<Vec<String>>> {
+        let name = proptest::sample::select(vec!["a", "a/b", "a/b/c", "a-b", "d", "d/e", "f", "/"]);
+        let kind = proptest::sample::select(vec!["f", "f", "f", "d", "l", "h", "w", "o"]);
+        let line =
+            (kind, name.clone(), name).prop_map(|(kind, path, target)| format!("{kind} {path} {target}"));
+        proptest::collection::vec(proptest::collection::vec(line, 0..8), 1..5)
+    }
+
+    /// All that a view tells.
+    fn told(layers: &[LayerFacts]) -> Vec<String> {
+        let view = View::new(&layers.iter().collect::<Vec<_>>());
+        let found = |f: Found<'_>| format!("{} {}:{} {}", f.entry.path, f.layer, f.index, f.data_layer);
+        let mut told: Vec<String> = view.files().map(found).collect();
+        for path in ["a", "a/b", "a/b/c", "a-b", "d", "d/e", "f", ""] {
+            told.push(format!("{path}: {:?}", view.lookup(&path.into()).map(found)));
+            told.push(format!(
+                "{path}: {:?} {:?}",
+                view.list(&path.into()),
+                view.below(&path.into()).count()
+            ));
+        }
+        told.extend(view.removed().map(|r| {
+            format!("{} {}:{} {:?} {} {}", r.entry.path, r.layer, r.index, r.how, r.by_layer, r.by.path)
+        }));
+        for (number, layer) in layers.iter().enumerate() {
+            told.push(format!(
+                "{:?}",
+                (0..layer.entries.len()).map(|at| view.is_visible(number, at)).collect::<Vec<_>>()
+            ));
+        }
+        told
+    }
+
+    proptest! {
+        /// Whatever the worker laid for the images before, each is what it is by itself.
+        #[test]
+        fn what_was_laid_for_one_image_changes_no_other(pool in proptest::collection::vec(layers(), 2..4), picks in proptest::collection::vec((0..4_usize, 0..5_usize, 0..4_usize, 0..5_usize), 1..8)) {
+            // Contents of layers by what they hold, and images that share beginnings.
+            let read = |lines: &Vec<String>| {
+                let text = lines.join("\n");
+                let mut layer = layer(&text);
+                for (at, entry) in layer.entries.iter_mut().enumerate() {
+                    entry.content = (at % 3 > 0).then_some(ContentId([at as u8 % 3; 32]));
+                }
+                layer.complete = true;
+                layer.diff_id = Some(Digest::sha256(&sha2::Sha256::digest(text.as_bytes()).into()));
+                layer
+            };
+            let images: Vec<Vec<LayerFacts>> = picks
+                .iter()
+                .map(|&(first, below, second, above)| {
+                    let (first, second) = (&pool[first % pool.len()], &pool[second % pool.len()]);
+                    first.iter().take(below.max(1)).chain(second.iter().take(above)).map(read).collect()
+                })
+                .collect();
+            let alone: Vec<_> = images.iter().map(|image| told(image)).collect();
+            let one_by_one =
+                crate::on_deep_stack(|| images.iter().map(|image| told(image)).collect::<Vec<_>>()).unwrap();
+            prop_assert_eq!(alone, one_by_one);
+        }
     }
 }
