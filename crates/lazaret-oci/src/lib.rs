@@ -14,6 +14,7 @@ mod manifest;
 mod nested;
 mod resolve;
 mod source;
+mod statement;
 mod tar;
 
 pub use codec::Compression;
@@ -28,4 +29,5 @@ pub use nested::{
     ArchiveFormat, Member, NestedBudget, NestedGap, NestedRead, Walked, sniff, walk, walk_stream,
 };
 pub use resolve::{ResolveError, Resolved, ResolvedImage, Resolver};
-pub use source::{Blob, BlobReader, LocalSource, SourceError};
+pub use source::{Beginning, Blob, BlobReader, LocalSource, SourceError, beginning};
+pub use statement::{STATEMENT_BYTES, is_statement, may_be_statement};

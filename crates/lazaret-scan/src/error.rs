@@ -5,6 +5,17 @@ use lazaret_store::StoreError;
 
 use crate::WorkerError;
 
+impl ScanError {
+    /// Whether all is well with what is there, and it is nothing that an engine runs.
+    pub fn is_no_image(&self) -> bool {
+        match self {
+            Self::Resolve(error) => matches!(error, ResolveError::NoImage(_)),
+            Self::Source(error) => error.is_no_image(),
+            _ => false,
+        }
+    }
+}
+
 /// Why an image could not be looked at at all. What could be looked at in part is a report with
 /// gaps instead.
 #[derive(Debug, thiserror::Error)]

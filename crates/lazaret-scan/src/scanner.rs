@@ -144,6 +144,7 @@ impl Scanner {
         let begin = Instant::now();
         let (source, resolved) =
             Source::open(reference, &self.settings.platforms, &self.settings.budget, asker).await?;
+        let resolved = source.without_statements(resolved).await?;
         let mut reports = Vec::with_capacity(resolved.len());
         for one in resolved {
             reports.push(self.one(reference, &source, one, begin, launch).await?);

@@ -1,11 +1,14 @@
 //! Where an image's bytes come from, behind one face.
 
 use std::fs::File;
+use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use lazaret_model::{Budget, Digest, ImageRef, Layer, Platform, RegistryRef};
-use lazaret_oci::{LocalSource, Resolved};
+use lazaret_model::{Budget, Digest, Image, ImageRef, Layer, Platform, RegistryRef, Unscanned, one_line};
+use lazaret_oci::{
+    LocalSource, ResolveError, Resolved, STATEMENT_BYTES, digest_of, is_statement, may_be_statement,
+};
 use lazaret_registry::daemon::DaemonOptions;
 use lazaret_registry::{BlobCopy, BlobStream, Client};
 
@@ -81,6 +84,90 @@ impl Source {
     }
 
     /// The bytes of a layer.
+    /// Takes signatures and attestations out that look like images: they are nothing that runs.
+    ///
+    /// # Errors
+    /// Nothing else is there.
+    pub(crate) async fn without_statements(
+        &self,
+        mut resolved: Vec<Resolved>,
+    ) -> Result<Vec<Resolved>, ScanError> {
+        let mut first = None;
+        for one in &mut resolved {
+            let images = std::mem::take(&mut one.images);
+            for image in images {
+                match self.is_statement(&image.image).await {
+                    None => one.images.push(image),
+                    Some(kind) => {
+                        let reason =
+                            format!("a statement of type {}, nothing that runs", one_line(&kind, 100));
+                        first.get_or_insert_with(|| reason.clone());
+                        let image = image.image;
+                        one.unscanned.push(Unscanned {
+                            digest: image.manifest,
+                            platform: image.platform,
+                            reason,
+                        });
+                    }
+                }
+            }
+        }
+        let empty = |one: &Resolved| one.images.is_empty() && one.gaps.is_empty();
+        match first {
+            Some(reason) if resolved.iter().all(empty) => Err(ResolveError::NoImage(reason).into()),
+            _ => {
+                let (none, mut rest): (Vec<_>, Vec<_>) = resolved.into_iter().partition(empty);
+                if let Some(one) = rest.first_mut() {
+                    one.unscanned.extend(none.into_iter().flat_map(|one| one.unscanned));
+                }
+                Ok(rest)
+            }
+        }
+    }
+
+    /// The type of a statement, where each layer of an image is one. What cannot be read may be a layer.
+    async fn is_statement(&self, image: &Image) -> Option<String> {
+        let layers = &image.layers;
+        if !may_be_statement(layers.iter().map(|layer| (layer.media_type.as_str(), layer.size))) {
+            return None;
+        }
+        for layer in layers {
+            let content = self.document(layer).await?;
+            if digest_of(layer.digest.algorithm(), &content) != layer.digest || !is_statement(&content) {
+                return None;
+            }
+        }
+        Some(layers.first()?.media_type.clone())
+    }
+
+    /// A small layer in memory.
+    async fn document(&self, layer: &Layer) -> Option<Vec<u8>> {
+        match self {
+            Self::Local(source) => {
+                let blob = source.open_layer(layer).ok()?;
+                let read = move || {
+                    let mut content = Vec::new();
+                    // Of a pipe, which is a root file system's, nothing may be taken.
+                    blob.len?;
+                    blob.reader().take(STATEMENT_BYTES + 1).read_to_end(&mut content).ok()?;
+                    Some(content)
+                };
+                blocking(read).await.ok()?
+            }
+            Self::Registry { asker, reference } => {
+                let mut stream = asker.client.open_blob(reference, layer).await.ok()?;
+                let mut content = Vec::new();
+                while let Some(chunk) = stream.next_chunk().await.ok()? {
+                    content.extend_from_slice(&chunk);
+                    if content.len() as u64 > STATEMENT_BYTES {
+                        return None;
+                    }
+                }
+                Some(content)
+            }
+        }
+    }
+
     pub(crate) async fn layer(&self, layer: &Layer) -> Result<LayerBytes, ScanError> {
         match self {
             Self::Local(source) => {

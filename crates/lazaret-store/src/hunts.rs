@@ -47,6 +47,8 @@ pub enum ItemState {
     Queued,
     /// It was judged.
     Judged(Outcome),
+    /// There is nothing to run: a signature, an attestation, another artifact, another archive.
+    NoImage,
     /// It could not be judged.
     Failed,
     /// It is listed no more.
@@ -87,13 +89,14 @@ impl HuntState {
 }
 
 impl ItemState {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Pending,
         Self::Queued,
         Self::Judged(Outcome::Malicious),
         Self::Judged(Outcome::Suspicious),
         Self::Judged(Outcome::Inconclusive),
         Self::Judged(Outcome::Clean),
+        Self::NoImage,
         Self::Failed,
         Self::Gone,
     ];
@@ -104,6 +107,7 @@ impl ItemState {
             Self::Pending => "pending",
             Self::Queued => "queued",
             Self::Judged(outcome) => outcome.word(),
+            Self::NoImage => "no image",
             Self::Failed => "failed",
             Self::Gone => "gone",
         }

@@ -5,6 +5,8 @@
 mod broken;
 #[path = "hunt/library.rs"]
 mod library;
+#[path = "hunt/no_image.rs"]
+mod no_image;
 #[path = "support/postgres.rs"]
 mod postgres;
 #[path = "support/served.rs"]
@@ -27,7 +29,7 @@ use served::field::fake::{Fake, Reply, Then};
 use served::field::images::Workshop;
 use served::field::registry::{Access, Registry};
 use served::until;
-use support::{PROGRAM, Place, Said, said};
+use support::{PROGRAM, Place, RawImage, Said, said};
 
 fn store(place: &Place) -> String {
     format!("sqlite:{}", place.path("store.sqlite").display())

@@ -19,6 +19,8 @@ pub struct Tally {
     pub inconclusive: u64,
     /// Judged clean.
     pub clean: u64,
+    /// What is nothing that runs: signatures, attestations, other artifacts.
+    pub no_image: u64,
     /// What could not be judged.
     pub failed: u64,
     /// What waits for a fleet.
@@ -34,7 +36,7 @@ pub struct Tally {
 impl Tally {
     /// How many are done, one way or the other.
     pub fn done(&self) -> u64 {
-        self.malicious + self.suspicious + self.inconclusive + self.clean + self.failed
+        self.malicious + self.suspicious + self.inconclusive + self.clean + self.no_image + self.failed
     }
 
     pub(crate) fn count(&mut self, state: ItemState, by: i64) {
@@ -43,6 +45,7 @@ impl Tally {
             ItemState::Judged(Outcome::Suspicious) => &mut self.suspicious,
             ItemState::Judged(Outcome::Inconclusive) => &mut self.inconclusive,
             ItemState::Judged(Outcome::Clean) => &mut self.clean,
+            ItemState::NoImage => &mut self.no_image,
             ItemState::Failed => &mut self.failed,
             ItemState::Queued => &mut self.queued,
             ItemState::Pending | ItemState::Gone => return,

@@ -58,7 +58,7 @@ impl Judging<'_> {
             for (reference, done, note) in ended {
                 let Some(item) = items.iter().find(|item| item.reference == reference) else { continue };
                 let (state, why) = match (done, verdict(&note)) {
-                    (true, Some((outcome, why))) => (ItemState::Judged(outcome), why.to_owned()),
+                    (true, Some((state, why))) => (state, why.to_owned()),
                     _ => (ItemState::Failed, note.clone()),
                 };
                 let item = HuntItem { state, note: why.clone(), ..item.clone() };
@@ -71,7 +71,7 @@ impl Judging<'_> {
                     *tally
                 };
                 match state {
-                    ItemState::Judged(Outcome::Clean) => {}
+                    ItemState::Judged(Outcome::Clean) | ItemState::NoImage => {}
                     ItemState::Judged(outcome) => {
                         self.tell(HuntEvent::Found { reference, outcome: Some(outcome), why });
                     }
@@ -83,13 +83,11 @@ impl Judging<'_> {
     }
 }
 
-/// What a worker noted: the verdict's word, and why behind a colon.
-fn verdict(note: &str) -> Option<(Outcome, &str)> {
+/// What a worker noted: the verdict's word, or that there is no image, and why behind a colon.
+fn verdict(note: &str) -> Option<(ItemState, &str)> {
     let (word, why) = note.split_once(": ").unwrap_or((note, ""));
-    match ItemState::of_word(word)? {
-        ItemState::Judged(outcome) => Some((outcome, why)),
-        _ => None,
-    }
+    let state = ItemState::of_word(word)?;
+    matches!(state, ItemState::Judged(_) | ItemState::NoImage).then_some((state, why))
 }
 
 #[cfg(test)]
@@ -98,8 +96,12 @@ mod tests {
 
     #[test]
     fn a_workers_note_is_a_verdict_or_none() {
-        assert_eq!(verdict("clean"), Some((Outcome::Clean, "")));
-        assert_eq!(verdict("malicious: it mines: now"), Some((Outcome::Malicious, "it mines: now")));
+        assert_eq!(verdict("clean"), Some((ItemState::Judged(Outcome::Clean), "")));
+        assert_eq!(
+            verdict("malicious: it mines: now"),
+            Some((ItemState::Judged(Outcome::Malicious), "it mines: now"))
+        );
+        assert_eq!(verdict("no image: a chart"), Some((ItemState::NoImage, "a chart")));
         assert_eq!(verdict("failed: x"), None);
         assert_eq!(verdict(""), None);
     }

@@ -384,7 +384,7 @@ impl Judging<'_> {
             }
             let mut tally = self.tally();
             tally.total += 1;
-            let judged = matches!(item.state, ItemState::Judged(_));
+            let judged = matches!(item.state, ItemState::Judged(_) | ItemState::NoImage);
             let in_this_round = item.changed >= self.hunt.started && item.judges == self.standing;
             if item.subject == PAGE || judged && in_this_round {
                 tally.count(item.state, 1);
@@ -487,7 +487,7 @@ impl Judging<'_> {
 
     async fn attempt(&self, item: &HuntItem, reference: &ImageRef) -> Result<HuntItem, Attempt> {
         let digest = self.identity(reference).await?;
-        let judged = matches!(item.state, ItemState::Judged(_) | ItemState::Queued);
+        let judged = matches!(item.state, ItemState::Judged(_) | ItemState::NoImage | ItemState::Queued);
         if judged && !digest.is_empty() && item.digest == digest && item.judges == self.standing {
             return Ok(item.clone());
         }
@@ -496,6 +496,9 @@ impl Judging<'_> {
         }
         let scanning = AssertUnwindSafe(self.hunter.scanner.scan(reference)).catch_unwind();
         let reports = match scanning.await {
+            Ok(Err(error)) if error.is_no_image() => {
+                return Ok(self.no_image(item, digest, error.to_string()));
+            }
             Ok(reports) => reports?,
             Err(_) => {
                 return Err(Attempt::Failed("judging it broke off; that is a bug of Lazaret".to_owned()));
@@ -533,6 +536,19 @@ impl Judging<'_> {
             note: why,
             ..item.clone()
         })
+    }
+
+    /// An image's name, and nothing that runs under it.
+    fn no_image(&self, item: &HuntItem, digest: String, why: String) -> HuntItem {
+        let judges = self.standing.clone();
+        HuntItem {
+            digest,
+            judges,
+            subject: String::new(),
+            state: ItemState::NoImage,
+            note: why,
+            ..item.clone()
+        }
     }
 
     fn count(&self, reports: &[Report]) {

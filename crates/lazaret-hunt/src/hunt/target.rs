@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use lazaret_model::{ImageRef, ReferenceError, RegistryRef};
+use lazaret_scan::Beginning;
 
 /// Folders below each other that are looked through.
 const DEPTH: usize = 16;
@@ -191,10 +192,14 @@ pub(crate) fn below(folder: &Path) -> io::Result<(Vec<String>, Vec<String>)> {
                 open.push((path, depth + 1));
             } else if kind.is_dir() {
                 troubles.push(format!("{}: more than {DEPTH} folders deep", path.display()));
-            } else if kind.is_file() && is_archive(&path) {
-                match on_disk(&path) {
-                    Ok(reference) => found.push(reference),
-                    Err(error) => troubles.push(format!("{}: {error}", path.display())),
+            } else if kind.is_file() {
+                match is_archive(&path) {
+                    Ok(true) => match on_disk(&path) {
+                        Ok(reference) => found.push(reference),
+                        Err(error) => troubles.push(format!("{}: {error}", path.display())),
+                    },
+                    Ok(false) => {}
+                    Err(trouble) => troubles.push(trouble),
                 }
             }
         }
@@ -204,18 +209,24 @@ pub(crate) fn below(folder: &Path) -> io::Result<(Vec<String>, Vec<String>)> {
     Ok((found, troubles))
 }
 
-/// Whether a file has the name of an archive, and begins as one.
-fn is_archive(path: &Path) -> bool {
+/// Whether a file is to be judged: an archive by name and content, or an image's by its content alone. Why it
+/// cannot be, where its name says that it should.
+fn is_archive(path: &Path) -> Result<bool, String> {
+    const ENDS: [&str; 12] = [
+        ".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst", ".tar.xz", ".txz", ".tar.bz2", ".tbz", ".tbz2",
+        ".oci", ".docker",
+    ];
     let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
-    if ![".tar", ".tar.gz", ".tgz", ".tar.zst", ".oci", ".docker"].iter().any(|end| name.ends_with(end)) {
-        return false;
+    let named = ENDS.iter().any(|end| name.ends_with(end));
+    match lazaret_scan::beginning(path) {
+        Ok(Beginning::ImageArchive) => Ok(true),
+        Ok(Beginning::Archive) => Ok(named),
+        Ok(Beginning::NoArchive) if named => {
+            Err(format!("{}: it has the name of an archive and does not begin as one", path.display()))
+        }
+        Ok(Beginning::NoArchive) => Ok(false),
+        Err(error) => Err(error.to_string()),
     }
-    let mut head = [0; 265];
-    let Ok(read) = File::open(path).and_then(|mut file| file.read(&mut head)) else { return false };
-    let head = &head[..read];
-    head.starts_with(&[0x1f, 0x8b])
-        || head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd])
-        || head.get(257..262) == Some(b"ustar")
 }
 
 /// The targets of a list, and the lines that are none. What follows `#` is said to people.
@@ -301,20 +312,40 @@ mod tests {
         };
         fs::write(make("a/layout").join("oci-layout"), "{}").unwrap();
         fs::write(make("odd/with:colon").join("oci-layout"), "{}").unwrap();
-        let mut tar = vec![0; 1024];
-        tar[257..262].copy_from_slice(b"ustar");
-        fs::write(dir.path().join("b.tar"), &tar).unwrap();
+        fs::write(dir.path().join("b.tar"), tar("notes.txt")).unwrap();
         fs::write(dir.path().join("c.tar"), "no archive").unwrap();
-        fs::write(dir.path().join("d.txt"), &tar).unwrap();
+        fs::write(dir.path().join("d.txt"), tar("notes.txt")).unwrap();
+        fs::write(dir.path().join("image"), tar("oci-layout")).unwrap();
+        fs::write(dir.path().join("last"), [tar("layer.bin"), tar("manifest.json")].concat()).unwrap();
         std::os::unix::fs::symlink(dir.path(), dir.path().join("a/loop")).unwrap();
         let (found, troubles) = below(dir.path()).unwrap();
         let place = fs::canonicalize(dir.path()).unwrap();
         let place = place.to_str().unwrap();
         assert_eq!(
             found,
-            [format!("{place}/b.tar"), format!("{place}/odd/with:colon"), format!("oci:{place}/a/layout")]
+            [
+                format!("{place}/b.tar"),
+                format!("{place}/image"),
+                format!("{place}/last"),
+                format!("{place}/odd/with:colon"),
+                format!("oci:{place}/a/layout")
+            ]
         );
-        assert!(troubles.is_empty(), "{troubles:?}");
+        let [trouble] = troubles.as_slice() else { panic!("{troubles:?}") };
+        assert!(trouble.contains("c.tar: it has the name of an archive"), "{trouble}");
+    }
+
+    /// The header of an empty file in a tar archive.
+    fn tar(name: &str) -> Vec<u8> {
+        let mut block = vec![0; 512];
+        block[..name.len()].copy_from_slice(name.as_bytes());
+        block[124..136].copy_from_slice(b"00000000000\0");
+        block[148..156].copy_from_slice(b"        ");
+        block[156] = b'0';
+        block[257..265].copy_from_slice(b"ustar\x0000");
+        let sum: u32 = block.iter().map(|b| u32::from(*b)).sum();
+        block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        block
     }
 
     #[test]

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 use lazaret_model::{Budget, Digest, EntryPath, FileKind};
 
 use super::{Blob, SourceError};
 use crate::codec::{Compression, Decompressor, ReadInput};
-use crate::tar::{Step, Stream, Walker};
+use crate::tar::{BLOCK, Step, Stream, Walker, looks_like_header};
 
 /// How many links from one member to the next are followed.
 const LINKS: usize = 8;
@@ -26,6 +27,67 @@ pub(super) struct Member {
     link: Option<EntryPath>,
     /// How often the name occurs.
     times: u32,
+}
+
+/// What a file that may be an image archive is, as far as its beginning tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beginning {
+    /// No tar archive, compressed or not.
+    NoArchive,
+    /// A tar archive.
+    Archive,
+    /// An image archive: it begins with a member that those begin with, or it is uncompressed and holds
+    /// `index.json` or `manifest.json`.
+    ImageArchive,
+}
+
+/// What a file is, whatever its name. A compressed one is read at its beginning only, of another the headers.
+///
+/// # Errors
+/// It cannot be read.
+pub fn beginning(path: &Path) -> Result<Beginning, SourceError> {
+    let words = path.display().to_string();
+    let fail = |e| SourceError::io(words.as_str(), e);
+    let file = super::open_file(path)?;
+    let mut head = [0; BLOCK];
+    let n = file.read_at(&mut head, 0).map_err(fail)?;
+    let plain = Compression::sniff(&head[..n]) == Compression::None;
+    let mut filled = n;
+    if !plain {
+        let blob = Blob {
+            len: Some(file.metadata().map_err(fail)?.len()),
+            file: file.try_clone().map_err(fail)?,
+            offset: 0,
+        };
+        let mut decompressor = Decompressor::new(ReadInput::new(blob.reader(), None));
+        filled = 0;
+        while filled < BLOCK {
+            match decompressor.read(&mut head[filled..]) {
+                0 => break,
+                n => filled += n,
+            }
+        }
+    }
+    if !looks_like_header(&head[..filled]) {
+        return Ok(Beginning::NoArchive);
+    }
+    let name = &head[..100];
+    let name = &name[..memchr::memchr(0, name).unwrap_or(name.len())];
+    let holds = || {
+        let archive = Archive::open(file, &words, &Budget::default());
+        archive.is_ok_and(|archive| archive.has("index.json") || archive.has("manifest.json"))
+    };
+    Ok(if begins_an_image(name) || plain && holds() { Beginning::ImageArchive } else { Beginning::Archive })
+}
+
+/// Whether an image archive begins with a member of this name: of an OCI layout, or `docker save`'s folders and
+/// configurations, which are named by digests.
+fn begins_an_image(name: &[u8]) -> bool {
+    let name = name.strip_prefix(b"./").unwrap_or(name);
+    let first = name.split(|b| *b == b'/').next().unwrap_or_default();
+    let digest = first.strip_suffix(b".json").or(first.strip_suffix(b".tar")).unwrap_or(first);
+    [b"blobs".as_slice(), b"oci-layout", b"index.json", b"manifest.json", b"repositories"].contains(&first)
+        || digest.len() == 64 && digest.iter().all(u8::is_ascii_hexdigit)
 }
 
 /// An indexed tar archive.
@@ -140,6 +202,13 @@ impl Archive {
             return Err(SourceError::NotThat { path: self.words.clone(), expected, why });
         }
         Ok(())
+    }
+
+    /// What is wrong with it, though members can be read.
+    pub(super) fn damage(&self) -> Option<String> {
+        let end = self.file.metadata().map_or(0, |metadata| metadata.len());
+        let cut = || self.members.values().any(|member| member.offset.saturating_add(member.len) > end);
+        self.damage.clone().or_else(|| cut().then(|| "it ends inside a file".to_owned()))
     }
 
     pub(super) fn words(&self) -> &str {

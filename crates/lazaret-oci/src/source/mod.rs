@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use lazaret_model::{Budget, Digest, ImageRef, Layer, Platform};
 
+pub use archive_file::{Beginning, beginning};
 pub use blob::{Blob, BlobReader};
 
 use crate::resolve::{ResolveError, Resolved};
@@ -40,6 +41,12 @@ pub enum SourceError {
         expected: &'static str,
         /// What is missing or wrong.
         why: String,
+    },
+    /// A whole archive, and of something else.
+    #[error("{path} is no image archive: it holds neither index.json nor manifest.json")]
+    NoImageArchive {
+        /// What was typed.
+        path: String,
     },
     /// What is there is damaged.
     #[error("{path} is damaged: {why}")]
@@ -107,6 +114,11 @@ pub enum SourceError {
 }
 
 impl SourceError {
+    /// Whether what is there is whole, and is nothing that an engine runs.
+    pub fn is_no_image(&self) -> bool {
+        matches!(self, Self::NoImageArchive { .. } | Self::Resolve { error: ResolveError::NoImage(_), .. })
+    }
+
     fn io(what: impl Into<String>, error: std::io::Error) -> Self {
         Self::Io { what: what.into(), error }
     }
@@ -298,16 +310,19 @@ impl LocalSource {
         let index = archive.document("index.json", wish.budget)?;
         let manifest = archive.document("manifest.json", wish.budget)?;
         let (resolved, members) = match (index, manifest) {
-            (None, None) => {
-                let why = if archive.has("repositories") {
-                    "it is in the form that engines before Docker 1.10 wrote; load and save it with a current one"
-                } else {
-                    "it holds neither index.json nor manifest.json"
-                };
+            (None, None) if archive.has("repositories") => {
+                let why = "it is in the form that engines before Docker 1.10 wrote; load and save it with a current one";
                 return Err(SourceError::NotThat {
                     path: words,
                     expected: "image archive",
                     why: why.to_owned(),
+                });
+            }
+            // What names the image may be what is lost.
+            (None, None) => {
+                return Err(match archive.damage() {
+                    Some(why) => SourceError::Damaged { path: words, why },
+                    None => SourceError::NoImageArchive { path: words },
                 });
             }
             (Some(index), manifest) => {

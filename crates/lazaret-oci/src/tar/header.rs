@@ -98,6 +98,11 @@ fn sums(block: &[u8; BLOCK]) -> (i64, i64) {
     (all.0 - field.0 + spaces, all.1 - field.1 + spaces)
 }
 
+/// Whether the block has a right checksum: without one no engine takes it for a header.
+pub(crate) fn has_checksum(block: &[u8; BLOCK]) -> bool {
+    !matches!(Header::parse(block), Err(HeaderFault::Checksum))
+}
+
 /// Whether the block has a right checksum and sound numbers: what a resync looks for, and what
 /// tells a tar by its content.
 pub(crate) fn looks_like_header(block: &[u8]) -> bool {

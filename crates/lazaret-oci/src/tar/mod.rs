@@ -12,7 +12,7 @@ mod pax;
 mod sparse;
 mod walker;
 
-pub(crate) use header::looks_like_header;
+pub(crate) use header::{has_checksum, looks_like_header};
 pub(crate) use sparse::Extent;
 pub(crate) use walker::{NoteKind, Step, Walker};
 

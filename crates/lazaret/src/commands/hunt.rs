@@ -112,7 +112,9 @@ fn exit(summary: &Summary, fail_on: FailOn, refused: u8) -> Exit {
         FailOn::Malicious => tally.malicious,
         FailOn::Suspicious => tally.malicious + tally.suspicious,
     };
-    let whole = matches!(summary.end, End::Done | End::Queued) && summary.troubles.is_empty();
+    // Where nothing of what was named is an image, it is not what was meant.
+    let image = tally.total == 0 || tally.no_image < tally.total;
+    let whole = matches!(summary.end, End::Done | End::Queued) && summary.troubles.is_empty() && image;
     match () {
         () if !whole || tally.failed > 0 => Exit::Error,
         () if over > 0 => Exit::Refused(refused),
@@ -225,6 +227,7 @@ fn line(tally: &Tally, since: Duration) -> String {
         (tally.suspicious, "suspicious"),
         (tally.clean, "clean"),
         (tally.inconclusive, "inconclusive"),
+        (tally.no_image, "no image"),
         (tally.failed, "failed"),
         (tally.queued, "with the fleet"),
     ] {
@@ -260,7 +263,8 @@ fn rank(state: ItemState) -> u8 {
         ItemState::Pending => 4,
         ItemState::Queued => 5,
         ItemState::Judged(Outcome::Clean) => 6,
-        ItemState::Gone => 7,
+        ItemState::NoImage => 7,
+        ItemState::Gone => 8,
     }
 }
 
@@ -284,13 +288,19 @@ fn table(summary: &Summary, not_used: &[String]) -> String {
     }
     text.push_str(&format!(
         "\n{} of {} judged: {} malicious, {} suspicious, {} clean, {} inconclusive\n",
-        tally.done() - tally.failed,
-        tally.total,
+        tally.done() - tally.failed - tally.no_image,
+        tally.total - tally.no_image,
         tally.malicious,
         tally.suspicious,
         tally.clean,
         tally.inconclusive
     ));
+    if tally.no_image > 0 {
+        text.push_str(&format!(
+            "{} are nothing that runs: signatures, other artifacts, other archives\n",
+            tally.no_image
+        ));
+    }
     if tally.failed > 0 {
         text.push_str(&format!("{} could not be judged\n", tally.failed));
     }
@@ -304,7 +314,7 @@ fn table(summary: &Summary, not_used: &[String]) -> String {
     text.push_str(&format!(
         "{} judged now, {} as before; layers: {} read, {} known\n",
         tally.judged_now,
-        tally.done().saturating_sub(tally.judged_now + tally.failed),
+        tally.done().saturating_sub(tally.judged_now + tally.no_image + tally.failed),
         tally.layers_read,
         tally.layers_remembered
     ));
@@ -405,6 +415,7 @@ fn json(summary: &Summary, not_used: &[String]) -> serde_json::Value {
         "suspicious": tally.suspicious,
         "clean": tally.clean,
         "inconclusive": tally.inconclusive,
+        "noImage": tally.no_image,
         "failed": tally.failed,
         "queued": tally.queued,
         "notLookedAt": tally.total.saturating_sub(tally.done() + tally.queued),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail};
 use lazaret_model::{ImageRef, Report, one_line, visible};
 use lazaret_scan::{Feeds, Scanner, Settings};
-use lazaret_store::{Job, JobState, Queue, Store, StoreOptions};
+use lazaret_store::{ItemState, Job, JobState, Queue, Store, StoreOptions};
 use time::OffsetDateTime;
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
@@ -273,6 +273,9 @@ impl Desk {
                 tokio::select! {
                     reports = scanner.scan(&reference) => match reports {
                         Ok(reports) => Ok(verdict(&reports)),
+                        Err(error) if error.is_no_image() => {
+                            Ok(format!("{}: {}", ItemState::NoImage.word(), scan::chain(&error)))
+                        }
                         Err(error) => Err(scan::chain(&error)),
                     },
                     _ = over => Err("it was broken off".to_owned()),
