@@ -112,7 +112,7 @@ pub(crate) fn ethereum_login(login: &str) -> Option<String> {
     }
     let lower = digits[..40].to_ascii_lowercase();
     let hash = Keccak256::digest(&lower);
-    let nibble = |at: usize| if at % 2 == 0 { hash[at / 2] >> 4 } else { hash[at / 2] & 15 };
+    let nibble = |at: usize| if at.is_multiple_of(2) { hash[at / 2] >> 4 } else { hash[at / 2] & 15 };
     let cased =
         lower.chars().enumerate().map(|(at, c)| if nibble(at) >= 8 { c.to_ascii_uppercase() } else { c });
     Some(format!("eth:0x{}", cased.collect::<String>()))

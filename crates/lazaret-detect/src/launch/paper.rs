@@ -1,9 +1,10 @@
 //! The container on paper: its files as the steps so far left them, and all that was seen.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::rc::Rc;
 
+use foldhash::quality::RandomState;
 use lazaret_model::{
     Behaviour, BehaviourKind, BudgetKind, Certainty, EntryPath, FactKind, FileKind, FileOp, Gap, GapKind,
     Launch, Location, MountKind, Phase, Reach, TextKind,
@@ -101,7 +102,7 @@ impl<'a> Paper<'a> {
             steps: limits.steps,
             depth: 0,
             known: HashMap::new(),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
             copies: HashMap::new(),
             searched: HashMap::new(),
             troubled: HashSet::new(),

@@ -47,7 +47,7 @@ pub(super) fn is_only_told(case: &Case<'_>, layer: usize, fact: &Fact, indicator
         return false;
     }
     let is_text = |other: &&Fact| other.inside.is_empty() && matches!(other.kind, FactKind::Text { .. });
-    if !case.facts_of(layer, &fact.path).iter().any(|other| is_text(&other)) {
+    if !case.facts_of(layer, &fact.path).iter().any(is_text) {
         return false;
     }
     let seen = case.view.lookup(&fact.path).filter(|found| found.data_layer == layer);

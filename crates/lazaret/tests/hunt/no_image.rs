@@ -48,8 +48,8 @@ async fn signatures_and_charts_are_no_images_and_what_only_says_that_it_is_one_i
     assert!(said.out.contains("1 of 1 judged") && said.out.contains("2 are nothing that runs"), "{said:?}");
 
     let lies = place.path("lies");
-    let archive = Tar::default().file("start.sh", format!("#!/bin/sh\n# {} 1\n", support::MARKER).as_bytes());
-    signature(&lies, &archive.end());
+    let script = format!("#!/bin/sh\n# {} 1\n", support::MARKER);
+    signature(&lies, &Tar::default().file("start.sh", script.as_bytes()).end());
     let (said, summary) = tokio::task::block_in_place(|| hunt(&place, &[&format!("oci:{}", lies.display())]));
     assert_eq!((said.code, number(&summary, "malicious")), (1, 1), "{said:?}");
 }
