@@ -188,3 +188,27 @@ fn a_key_or_wallet_in_the_base_of_two_strangers_is_the_bases_and_one_that_a_find
     assert_eq!(world.clustered(), [vec![0, 1, 2]]);
     assert!(matches!(world.graph.tied(0, 1).reasons[0].0, Reason::Indicator(_)));
 }
+
+/// A pool in a file of the lowest layer, named by a finding about that file.
+fn pool(draft: Draft<'_>) -> Draft<'_> {
+    draft.at(Pool, "pool.common.invalid:3333", Some(0), 9).is(Role::Harms)
+}
+
+#[test]
+fn layers_are_no_bond_where_the_finding_is_about_how_an_image_starts() {
+    // One pool stands in a sample of a public base, and in the command of an image that adds no layer to it.
+    let mut world = World::default();
+    let mut started = pool(world.image("hub/a", "tool").on(&[1, 2]));
+    for link in &mut started.input.links {
+        link.accused = None;
+    }
+    let started = started.seen();
+    let above = world.image("hub/b", "other").on(&[1, 2, 3]).has(Wallet, "xmr:other").named().seen();
+    assert_eq!(world.clustered().into_iter().filter(|cluster| cluster.len() > 1).count(), 0);
+    // Where it is about a file of these layers, the other image is built on it.
+    let mut world = World::default();
+    let accused = pool(world.image("hub/a", "tool").on(&[1, 2])).seen();
+    let built = world.image("hub/b", "other").on(&[1, 2, 3]).has(Wallet, "xmr:other").named().seen();
+    assert_eq!((accused, built), (started, above));
+    assert!(world.clustered().contains(&vec![accused, built]));
+}

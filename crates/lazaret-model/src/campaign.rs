@@ -385,4 +385,7 @@ pub struct Method {
     pub publishers_seen: u64,
     /// Links that people refuted in it and indicators that feeds allow, in words.
     pub refuted: Vec<String>,
+    /// Indicators of members that a person refuted or a feed allows.
+    #[serde(default)]
+    pub silenced: Vec<Indicator>,
 }

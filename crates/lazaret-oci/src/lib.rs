@@ -29,5 +29,5 @@ pub use nested::{
     ArchiveFormat, Member, NestedBudget, NestedGap, NestedRead, Walked, sniff, walk, walk_stream,
 };
 pub use resolve::{ResolveError, Resolved, ResolvedImage, Resolver};
-pub use source::{Beginning, Blob, BlobReader, LocalSource, SourceError, beginning};
+pub use source::{Blob, BlobReader, LocalSource, SourceError, begins_as_archive};
 pub use statement::{STATEMENT_BYTES, is_statement, may_be_statement};

@@ -14,6 +14,8 @@ use crate::manifest::{Descriptor, Document, Index, Manifest, ManifestError, imag
 const DEPTH: usize = 8;
 /// Most manifests behind one reference.
 const MANIFESTS: usize = 2_000;
+/// Why an attestation is not scanned.
+const ATTESTATION: &str = "an attestation, nothing that runs";
 /// Media type of the statements in a BuildKit attestation manifest.
 const IN_TOTO: &str = "application/vnd.in-toto+json";
 
@@ -106,6 +108,14 @@ struct Need {
     order: Vec<usize>,
 }
 
+impl Need {
+    /// Whether an index calls it an attestation. Only with an unknown platform: an engine picks by platform and
+    /// does not look at annotations.
+    fn is_attestation(&self) -> bool {
+        self.platform.as_ref().is_some_and(Platform::is_unknown) && self.descriptor.is_attestation()
+    }
+}
+
 /// Follows indexes to images. Ask [`Resolver::next_needed`], give with [`Resolver::provide`],
 /// until nothing is needed, then [`Resolver::finish`].
 #[derive(Debug)]
@@ -191,6 +201,11 @@ impl Resolver {
                 Err(why) => Err((GapKind::Missing, why.clone())),
             };
             match (checked, need.purpose.clone()) {
+                // Tools that copy images leave attestations out. Who asks by digest for one that is there gets
+                // it, so what is there is looked at: it is one by what it holds.
+                (Err((GapKind::Missing, _)), Purpose::Child { .. }) if need.is_attestation() => {
+                    self.skip(&need.order, &need.descriptor, ATTESTATION.to_owned());
+                }
                 (Err((kind, why)), purpose) => {
                     let role =
                         if matches!(purpose, Purpose::Config { .. }) { "configuration" } else { "manifest" };
@@ -268,13 +283,6 @@ impl Resolver {
         for (number, descriptor) in index.manifests.into_iter().enumerate() {
             let mut place = order.to_vec();
             place.push(number);
-            let unknown = descriptor.platform.as_ref().is_some_and(Platform::is_unknown);
-            if unknown && descriptor.is_attestation() {
-                // Only with an unknown platform: an engine picks by platform and does not look
-                // at annotations.
-                self.skip(&place, &descriptor, "an attestation, nothing that runs".to_owned());
-                continue;
-            }
             if let Some(platform) = descriptor.platform.clone().filter(|p| !p.is_unknown())
                 && !self.wanted(&platform)
             {
@@ -341,7 +349,7 @@ impl Resolver {
                 self.skip(&need.order, &need.descriptor, artifact_words(&manifest))
             }
             Ok(Document::Image(manifest)) if unknown && is_statement(&manifest) => {
-                self.skip(&need.order, &need.descriptor, "an attestation, nothing that runs".to_owned());
+                self.skip(&need.order, &need.descriptor, ATTESTATION.to_owned());
             }
             Ok(Document::Image(manifest)) => {
                 self.need_config(

@@ -9,7 +9,9 @@ impl ScanError {
     /// Whether all is well with what is there, and it is nothing that an engine runs.
     pub fn is_no_image(&self) -> bool {
         match self {
-            Self::Resolve(error) => matches!(error, ResolveError::NoImage(_)),
+            Self::Resolve(error) | Self::Registry(RegistryError::Resolve(error)) => {
+                matches!(error, ResolveError::NoImage(_))
+            }
             Self::Source(error) => error.is_no_image(),
             _ => false,
         }

@@ -23,7 +23,7 @@ pub use error::ScanError;
 pub use feeds::{FeedSettings, Feeds};
 pub use glob::Glob;
 pub use ignore::{DEFAULT_IGNORE_FILE, IgnoreError, IgnoreList};
-pub use lazaret_oci::{Beginning, beginning};
+pub use lazaret_oci::begins_as_archive;
 pub use lazaret_registry::{BlobCopy, Client, ClientOptions, CredentialFiles, Login};
 pub use progress::{Listener, Progress};
 pub use scanner::{Scanner, Settings};

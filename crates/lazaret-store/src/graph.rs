@@ -50,6 +50,8 @@ pub struct GraphLink {
     /// What it is to the image. That a feed denies it says what others did: a list of such things stays a
     /// list.
     pub role: Role,
+    /// The layer whose file a finding accuses with it.
+    pub accused: Option<u32>,
 }
 
 /// A layer of an image as the graph reads it.
@@ -134,7 +136,7 @@ impl Store {
     pub async fn graph_links(&self, first: i64, last: i64) -> Result<Vec<GraphLink>, StoreError> {
         let rows = sql("SELECT image, indicator, layer, place, \
              CAST(CASE WHEN rule = $3 THEN 0 WHEN role <> -1 THEN role WHEN rule = '' THEN 0 ELSE 1 END \
-             AS BIGINT) FROM sightings \
+             AS BIGINT), accused FROM sightings \
              WHERE image >= $1 AND image <= $2")
         .bind(first)
         .bind(last)
@@ -143,12 +145,21 @@ impl Store {
         .await?;
         rows.iter()
             .map(|row| {
+                let role = role(row.get(4)?);
+                let layer = u32::try_from(row.get::<i64>(2)?).ok();
+                let place = row.get::<i64>(3)?.cast_unsigned();
+                let accused = match row.get::<i64>(5)? {
+                    // Noted before it was told apart: what is named was taken for accused where it stands.
+                    -2 => layer.filter(|_| place != 0),
+                    number => u32::try_from(number).ok(),
+                };
                 Ok(GraphLink {
                     image: row.get(0)?,
                     indicator: row.get(1)?,
-                    layer: u32::try_from(row.get::<i64>(2)?).ok(),
-                    place: row.get::<i64>(3)?.cast_unsigned(),
-                    role: role(row.get(4)?),
+                    layer,
+                    place,
+                    role,
+                    accused: accused.filter(|_| role.is_named()),
                 })
             })
             .collect()

@@ -8,7 +8,7 @@ use lazaret_model::{Image, ImageReport, Indicator, Location, Role};
 use crate::engine::{Value, Work, indexed, sql};
 use crate::{Store, StoreError};
 
-/// Rows that one statement writes: enough that the way to the engine no longer counts, and with seven
+/// Rows that one statement writes: enough that the way to the engine no longer counts, and with eight
 /// values each far from how many values either engine takes (32,766 in SQLite, 65,535 in PostgreSQL).
 const ROWS: usize = 200;
 
@@ -67,6 +67,8 @@ struct Link<'a> {
     /// See `schema/6.sql`; of two findings of one rule in one place the one that says more comes first, and
     /// stays.
     role: Reverse<i64>,
+    /// See `schema/7.sql`.
+    accused: i64,
 }
 
 /// Notes what an image may have in common with others, in place of what was noted before. What a
@@ -88,11 +90,12 @@ pub(crate) async fn put(work: &mut Work<'_>, image: i64, of: &ImageReport) -> Re
     for some in links.chunks(ROWS) {
         // Both engines call the columns of a list of rows `column1`, `column2`, …; what is joined by
         // `CROSS JOIN` SQLite reads in this order.
-        let mut insert =
-            sql("INSERT INTO sightings (image, indicator, rule, location, layer, place, role) SELECT ");
+        let mut insert = sql(
+            "INSERT INTO sightings (image, indicator, rule, location, layer, place, role, accused) SELECT ",
+        );
         insert
             .value(image)
-            .push(", n.id, v.column3, v.column4, v.column5, v.column6, v.column7 FROM (VALUES ");
+            .push(", n.id, v.column3, v.column4, v.column5, v.column6, v.column7, v.column8 FROM (VALUES ");
         for (at, link) in some.iter().enumerate() {
             insert.push(if at > 0 { ", (" } else { "(" });
             insert.list::<Value>([
@@ -103,6 +106,7 @@ pub(crate) async fn put(work: &mut Work<'_>, image: i64, of: &ImageReport) -> Re
                 link.layer.into(),
                 link.place.into(),
                 link.role.0.into(),
+                link.accused.into(),
             ]);
             insert.push(")");
         }
@@ -131,6 +135,10 @@ fn links(of: &ImageReport) -> Vec<Link<'_>> {
                 layer: layer(&of.image, place),
                 place: hash(place),
                 role: Reverse(role(Role::of(finding))),
+                accused: match finding.location() {
+                    file @ Location::File { .. } => layer(&of.image, file),
+                    _ => -1,
+                },
             });
             named.insert(indicator);
         }
@@ -143,6 +151,7 @@ fn links(of: &ImageReport) -> Vec<Link<'_>> {
             layer: layer(&of.image, &sighting.location),
             place: hash(&sighting.location),
             role: Reverse(role(sighting.role)),
+            accused: -1,
         });
     }
     links.into_iter().collect()

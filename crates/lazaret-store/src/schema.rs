@@ -31,6 +31,7 @@ const STEPS: &[Step] = &[
     Step { both: include_str!("schema/4.sql"), sqlite: "", postgres: "" },
     Step { both: include_str!("schema/5.sql"), sqlite: "", postgres: "" },
     Step { both: include_str!("schema/6.sql"), sqlite: "", postgres: "" },
+    Step { both: include_str!("schema/7.sql"), sqlite: "", postgres: "" },
 ];
 
 /// The form that this program reads and writes.

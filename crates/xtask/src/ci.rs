@@ -25,6 +25,7 @@ const PACKAGES: &[&str] = &[
     "netavark",
     "postgresql",
     "openssl",
+    "busybox-static",
     "curl",
     "ca-certificates",
     "zstd",

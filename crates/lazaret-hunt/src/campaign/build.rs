@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use lazaret_model::{
-    Account, Campaign, Digest, IndicatorKind, Lead, Member, Method, Outcome, Shared, Tie, TieReason,
-};
+use lazaret_model::{Account, Campaign, Digest, IndicatorKind, Lead, Member, Method, Shared, Tie, TieReason};
 use lazaret_scan::feeds::Allowed;
 use lazaret_store::{Refuted, Store, StoreError};
 
@@ -33,12 +31,10 @@ pub(super) async fn refresh(store: &Store, memory: &Memory) -> Result<Vec<Campai
     let mut known_by = Vec::new();
     let above = memory.graph.above();
     let before = Before::of(store.campaigns().await?);
-    let clean: HashSet<&Digest> = memory
-        .images()
-        .iter()
-        .filter(|image| image.outcome == Outcome::Clean)
-        .map(|image| &image.root)
-        .collect();
+    let roots: BTreeSet<String> =
+        clusters.iter().flatten().map(|image| memory.image(*image).root.to_string()).collect();
+    let roots: Vec<Digest> = roots.iter().filter_map(|root| root.parse().ok()).collect();
+    let clean: HashSet<Digest> = store.clean_digests(&roots).await?.into_iter().collect();
     for (cluster, id) in clusters.iter().zip(names) {
         known_by.extend(signs::of(memory, cluster, &clean, &id));
         let rows = cluster.iter().flat_map(|image| memory.image(*image).rows.iter().copied()).collect();
@@ -238,9 +234,11 @@ fn member(memory: &Memory, image: u32) -> Member {
 
 fn accounts(memory: &Memory, members: &[u32]) -> Vec<Account> {
     let mut count: BTreeMap<&str, u64> = BTreeMap::new();
+    // An account that a person refuted is a mirror's, or one of many people: it is not the actor's.
+    let own: HashSet<&str> = memory.graph.publishers_of(members).collect();
     for image in members {
         let publisher = memory.graph.publisher_of(*image);
-        if publisher != memory.image(*image).repository {
+        if own.contains(publisher) && publisher != memory.image(*image).repository {
             *count.entry(publisher).or_default() += 1;
         }
     }
@@ -334,7 +332,7 @@ async fn method(store: &Store, memory: &Memory, members: &[u32]) -> Result<Metho
         members.iter().map(|image| memory.image(*image).repository.as_str()).collect();
     let publishers: HashSet<&str> = members.iter().map(|image| memory.graph.publisher_of(*image)).collect();
     let images: HashSet<u32> = members.iter().copied().collect();
-    let mut refuted = Vec::new();
+    let (mut refuted, mut silenced) = (Vec::new(), Vec::new());
     for refutation in store.refutations().await? {
         let what = match &refutation.what {
             Refuted::Pair(a, b) => {
@@ -355,6 +353,7 @@ async fn method(store: &Store, memory: &Memory, members: &[u32]) -> Result<Metho
                 if !memory.graph.holders(number).iter().any(|image| images.contains(image)) {
                     continue;
                 }
+                silenced.push(indicator.clone());
                 format!("{} {} ties nobody", noun(indicator.kind), indicator.value)
             }
         };
@@ -367,6 +366,7 @@ async fn method(store: &Store, memory: &Memory, members: &[u32]) -> Result<Metho
         .filter(|(number, _)| memory.graph.holders(**number).iter().any(|image| members.contains(image)));
     let mut allowed: Vec<&Allowed> = held.map(|(_, allowed)| allowed).collect();
     allowed.sort();
+    silenced.extend(allowed.iter().map(|allowed| allowed.indicator.clone()));
     refuted.extend(allowed.into_iter().map(|Allowed { indicator, by }| {
         format!("{} {} ties nobody: {by}", noun(indicator.kind), indicator.value)
     }));
@@ -377,6 +377,7 @@ async fn method(store: &Store, memory: &Memory, members: &[u32]) -> Result<Metho
         convicted: memory.graph.convicted() as u64,
         publishers_seen: memory.graph.publisher_count() as u64,
         refuted,
+        silenced,
     })
 }
 

@@ -7,7 +7,7 @@ use lazaret_model::{
 };
 
 use super::deeds::{host_path, schedule_place, service_place};
-use crate::graph::weight::{Bond, base};
+use crate::graph::weight::{Bond, MERELY_NAMED, base, in_bits};
 
 /// Steps that are told at the most.
 const STEPS: usize = 60;
@@ -79,7 +79,11 @@ pub(super) fn cleanup(all: &[Done<'_>], shared: &[Shared]) -> Vec<Cleanup> {
         }
         for indicator in &done.indicators {
             let what = match indicator.kind {
-                IndicatorKind::Host | IndicatorKind::Pool | IndicatorKind::Url => block(&indicator.value),
+                IndicatorKind::Host | IndicatorKind::Pool | IndicatorKind::Url
+                    if base(indicator.kind, &indicator.value).bits > 0 =>
+                {
+                    block(&indicator.value)
+                }
                 _ => continue,
             };
             step(7, what, format!("the {} of the image", super::words::noun(indicator.kind)), done.member);
@@ -105,10 +109,14 @@ pub(super) fn cleanup(all: &[Done<'_>], shared: &[Shared]) -> Vec<Cleanup> {
     told
 }
 
-/// Whether a place is the actor's: it is infrastructure that is not everybody's, and nobody else names it.
+/// Whether a place is the actor's: it is infrastructure that is not everybody's, nobody else names it, and it
+/// says more than what anybody may merely name.
 fn is_theirs(shared: &Shared) -> bool {
     let base = base(shared.indicator.kind, &shared.indicator.value);
-    base.bond == Bond::Infrastructure && base.bits > 0 && shared.bits > 0.0 && shared.elsewhere == 0
+    base.bond == Bond::Infrastructure
+        && base.bits > 0
+        && shared.bits > in_bits(MERELY_NAMED)
+        && shared.elsewhere == 0
 }
 
 fn block(place: &str) -> String {
@@ -117,11 +125,18 @@ fn block(place: &str) -> String {
 
 /// Whether a step names a full address at this host.
 fn names_host(step: &str, host: &str) -> bool {
-    step.split_once("://").is_some_and(|(_, rest)| {
-        let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
-        rest.strip_prefix(host)
-            .is_some_and(|after| after.is_empty() || after.starts_with(['/', ':', '?', '#']))
-    })
+    host_of(step).is_some_and(|named| named == host)
+}
+
+/// The host of the first full address in a text.
+pub(super) fn host_of(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("://")?;
+    let authority = rest.split(['/', '?', '#', ' ']).next()?;
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    match host.strip_prefix('[') {
+        Some(inner) => inner.split(']').next(),
+        None => host.split(':').next(),
+    }
 }
 
 /// What a behaviour changed on the host.

@@ -302,10 +302,18 @@ fn inputs(images: &[Known], accounts: &HashMap<String, String>) -> Vec<ImageInpu
 }
 
 fn input(link: &GraphLink, indicator: u32, place: Option<&Range<u32>>) -> LinkInput {
-    let layer = place
-        .zip(link.layer)
-        .and_then(|(place, layer)| place.start.checked_add(layer).filter(|layer| place.contains(layer)));
-    LinkInput { indicator, layer, place: link.place, role: link.role }
+    let among_all = |layer: Option<u32>| {
+        place
+            .zip(layer)
+            .and_then(|(place, layer)| place.start.checked_add(layer).filter(|layer| place.contains(layer)))
+    };
+    LinkInput {
+        indicator,
+        layer: among_all(link.layer),
+        place: link.place,
+        role: link.role,
+        accused: among_all(link.accused),
+    }
 }
 
 async fn refute(store: &Store, graph: &mut Graph, numbers: &Numbers) -> Result<(), StoreError> {

@@ -20,7 +20,7 @@ const TOLD: usize = 20;
 pub(super) fn of(
     memory: &Memory,
     cluster: &[u32],
-    clean: &HashSet<&Digest>,
+    clean: &HashSet<Digest>,
     campaign: &str,
 ) -> Vec<CampaignSign> {
     let mut signs: BTreeMap<String, String> = BTreeMap::new();

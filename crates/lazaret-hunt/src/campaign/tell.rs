@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use lazaret_model::{
-    Campaign, Class, Conduct, Deed, DeedKind, Digest, Indicator, Member, Outcome, Report, Severity, Shared,
-    Technique,
+    Campaign, Class, Conduct, Deed, DeedKind, Digest, Indicator, IndicatorKind, Member, Outcome, Report,
+    Severity, Technique,
 };
 use lazaret_store::{Store, StoreError};
 
@@ -73,7 +73,7 @@ pub(super) async fn tell(store: &Store, campaign: &mut Campaign) -> Result<(), S
         .collect();
     campaign.claims = claims::claims(campaign);
     campaign.conduct = conduct(campaign);
-    campaign.cleanup = steps.cleanup(&campaign.shared);
+    campaign.cleanup = steps.cleanup(campaign);
     spare(store, campaign).await
 }
 
@@ -127,15 +127,27 @@ impl Steps {
         self.members.push((member, deeds.to_vec(), behaviours, indicators));
     }
 
-    fn cleanup(&self, shared: &[Shared]) -> Vec<lazaret_model::Cleanup> {
+    fn cleanup(&self, campaign: &Campaign) -> Vec<lazaret_model::Cleanup> {
         let done = self.members.iter().map(|(member, deeds, behaviours, indicators)| Done {
             member: *member,
             deeds,
             behaviours,
-            indicators: indicators.iter().collect(),
+            indicators: indicators
+                .iter()
+                .filter(|one| !is_silenced(one, &campaign.method.silenced))
+                .collect(),
         });
-        cleanup(&done.collect::<Vec<_>>(), shared)
+        cleanup(&done.collect::<Vec<_>>(), &campaign.shared)
     }
+}
+
+/// Whether a person refuted an indicator, or a feed allows it; of an address, its host too.
+fn is_silenced(indicator: &Indicator, silenced: &[Indicator]) -> bool {
+    silenced.iter().any(|one| {
+        one == indicator
+            || one.kind == IndicatorKind::Host
+                && super::cleanup::host_of(&indicator.value).is_some_and(|host| host == one.value)
+    })
 }
 
 /// For each kind of deed a sentence with the evidence of the member that shows it best.

@@ -91,6 +91,8 @@ pub struct LinkInput {
     pub place: u64,
     /// What it is to the image.
     pub role: Role,
+    /// The layer, counted as above, of the file that a finding accuses with it.
+    pub accused: Option<u32>,
 }
 
 /// Images by number, with what they hold, and their clusters.
@@ -326,7 +328,7 @@ impl Graph {
             begin = layers.end;
             if let Some(top) = layers.end.checked_sub(1).filter(|_| !stack.is_empty()) {
                 node.ends.push(node.chains[top]);
-                if accused(&node.links, layers) {
+                if accused(input, layers) {
                     node.tops.push(node.chains[top]);
                 }
             }
@@ -606,12 +608,11 @@ fn key(input: &ImageInput) -> u128 {
     (part(&input.publisher) >> 32) << 96 | (part(&input.repository) >> 32) << 64 | part(&input.name)
 }
 
-/// Whether a file in one of these layers holds something that a finding names. Without it, what accuses
-/// the image is how it starts, and its layers may be anybody's base.
-fn accused(links: &[Link], layers: std::ops::Range<usize>) -> bool {
-    links
-        .iter()
-        .any(|link| link.role.is_named() && link.place != 0 && layers.contains(&(link.layer as usize)))
+/// Whether a finding accuses a file in one of these layers. Without it, what accuses the image is how it
+/// starts, and its layers may be anybody's base, though what the finding names stand in them too.
+fn accused(input: &ImageInput, layers: std::ops::Range<usize>) -> bool {
+    let mut accused = input.links.iter().filter_map(|link| link.accused);
+    accused.any(|layer| layers.contains(&(layer as usize)))
 }
 
 /// Whether a bond is to whoever profits or pays.

@@ -1,6 +1,8 @@
 //! What clean images took over with all layers of somebody's convicted image. They are its customers, or its
 //! victims: that they hold what is in these layers does not make it honest people's.
 
+use std::collections::HashSet;
+
 use super::{Graph, NONE, Node};
 
 impl Graph {
@@ -9,8 +11,9 @@ impl Graph {
     fn is_of_convicted(&self, chain: u32) -> bool {
         let node = &self.chains[chain as usize];
         let publisher = |image: &u32| self.images[*image as usize].publisher;
-        !node.tops.is_empty()
-            && node.clean_ends.iter().all(|end| node.tops.iter().any(|top| publisher(top) == publisher(end)))
+        // As many may be on one chain as anybody likes to publish.
+        let convicted: HashSet<u32> = node.tops.iter().map(publisher).collect();
+        !convicted.is_empty() && node.clean_ends.iter().all(|end| convicted.contains(&publisher(end)))
     }
 
     /// The positions of layers of a clean image, sorted, that it took over with all layers of a convicted image

@@ -265,12 +265,17 @@ impl Graph {
     }
 
     /// Images outside of a cluster who hold an indicator otherwise than as customers of its members: not in
-    /// what they took over with all layers of a convicted image, and not as a purse that they pay into.
+    /// what they took over with all layers of a convicted image, and not as a purse that they pay into. Clean
+    /// images of the members' own publishers are no others': an actor could disarm the rules with one.
     pub fn elsewhere(&self, indicator: u32, cluster: &[u32]) -> usize {
         let indicator = self.stands_for(indicator);
+        let own = self.own_publishers(cluster);
         let others = self.holders(indicator).iter().filter(|image| cluster.binary_search(image).is_err());
         others
-            .filter(|image| !self.images[**image as usize].clean || self.vouches(**image, indicator))
+            .filter(|image| {
+                let node = &self.images[**image as usize];
+                !node.clean || self.vouches(**image, indicator) && !own.contains(&node.publisher)
+            })
             .count()
     }
 

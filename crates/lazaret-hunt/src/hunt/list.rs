@@ -147,7 +147,12 @@ impl Going<'_> {
                     for trouble in troubles {
                         self.leave_out(&format!("{}, {trouble}", path.display()));
                     }
-                    self.at_hand(found, remote, images)?;
+                    for target in found {
+                        // One line that leads nowhere takes no other with it.
+                        if let Err(error) = self.at_hand(vec![target], remote, images) {
+                            self.leave_out(&error.to_string());
+                        }
+                    }
                 }
                 other => remote.push(other),
             }
@@ -214,6 +219,7 @@ impl Going<'_> {
                             return Ok(Listed::Silent);
                         }
                         if self.is_full() {
+                            self.leave_out_the_rest();
                             return Ok(Listed::All(Vec::new()));
                         }
                     }
@@ -481,6 +487,7 @@ impl Going<'_> {
             self.page(&held.listing, held.whole).await?;
             self.add(&self.newest(&held.listing)).await?;
             if self.is_full() {
+                self.leave_out_the_rest();
                 break;
             }
         }
@@ -566,13 +573,17 @@ impl Going<'_> {
         self.listed.len() >= IMAGES
     }
 
+    fn leave_out_the_rest(&mut self) {
+        self.leave_out_of_list(&format!(
+            "more than {IMAGES} images: the rest is left out; hunt parts of it by themselves"
+        ));
+    }
+
     async fn add(&mut self, references: &[String]) -> Result<(), HuntError> {
         let room = IMAGES.saturating_sub(self.listed.len());
         let taken = &references[..references.len().min(room)];
         if taken.len() < references.len() {
-            self.leave_out_of_list(&format!(
-                "more than {IMAGES} images: the rest is left out; hunt parts of it by themselves"
-            ));
+            self.leave_out_the_rest();
         }
         let text = written(&self.cursor);
         // Few enough for one transaction.

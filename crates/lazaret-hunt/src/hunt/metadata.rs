@@ -199,6 +199,11 @@ fn hub(record: HubRecord, folder: &Path, file: &str) -> Result<(Listing, Option<
                 return Err(format!("the path `{path}` leads out of the folder"));
             }
             let place = folder.join(place);
+            let whole =
+                |path: &Path| std::fs::canonicalize(path).map_err(|e| format!("`{}`: {e}", path.display()));
+            if !whole(&place)?.starts_with(whole(folder)?) {
+                return Err(format!("the path `{path}` leads out of the folder by a link"));
+            }
             let reference = on_disk(&place).map_err(|e| format!("`{}`: {e}", place.display()))?;
             (reference.clone(), Some(reference))
         }

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use lazaret_model::{ImageRef, ReferenceError, RegistryRef};
-use lazaret_scan::Beginning;
 
 /// Folders below each other that are looked through.
 const DEPTH: usize = 16;
@@ -163,9 +162,12 @@ pub(crate) fn below(folder: &Path) -> io::Result<(Vec<String>, Vec<String>)> {
     // That the folder itself cannot be read is an error; of one below it, a trouble.
     fs::read_dir(folder)?;
     while let Some((place, depth)) = open.pop() {
-        if place.join("oci-layout").is_file() {
-            found.push(on_disk(&place)?);
-            continue;
+        let image = is_image(&place);
+        if image {
+            match on_disk(&place) {
+                Ok(reference) => found.push(reference),
+                Err(error) => troubles.push(format!("{}: {error}", place.display())),
+            }
         }
         let entries = match fs::read_dir(&place) {
             Ok(entries) => entries,
@@ -188,6 +190,10 @@ pub(crate) fn below(folder: &Path) -> io::Result<(Vec<String>, Vec<String>)> {
             // Links are not followed: they could lead round in a circle or out of the folder.
             let Ok(kind) = entry.file_type() else { continue };
             let path = entry.path();
+            // What is beside a layout's own is looked at: it could be hidden below an empty one.
+            if image && entry.file_name() == "blobs" {
+                continue;
+            }
             if kind.is_dir() && depth < DEPTH {
                 open.push((path, depth + 1));
             } else if kind.is_dir() {
@@ -209,8 +215,8 @@ pub(crate) fn below(folder: &Path) -> io::Result<(Vec<String>, Vec<String>)> {
     Ok((found, troubles))
 }
 
-/// Whether a file is to be judged: an archive by name and content, or an image's by its content alone. Why it
-/// cannot be, where its name says that it should.
+/// Whether a file is to be judged: an archive by its content, whatever its name. Why it cannot be, where its name
+/// says that it should.
 fn is_archive(path: &Path) -> Result<bool, String> {
     const ENDS: [&str; 12] = [
         ".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst", ".tar.xz", ".txz", ".tar.bz2", ".tbz", ".tbz2",
@@ -218,15 +224,34 @@ fn is_archive(path: &Path) -> Result<bool, String> {
     ];
     let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
     let named = ENDS.iter().any(|end| name.ends_with(end));
-    match lazaret_scan::beginning(path) {
-        Ok(Beginning::ImageArchive) => Ok(true),
-        Ok(Beginning::Archive) => Ok(named),
-        Ok(Beginning::NoArchive) if named => {
+    if !named && is_blob(path) {
+        return Ok(false);
+    }
+    match lazaret_scan::begins_as_archive(path) {
+        Ok(false) if named => {
             Err(format!("{}: it has the name of an archive and does not begin as one", path.display()))
         }
-        Ok(Beginning::NoArchive) => Ok(false),
+        Ok(begins) => Ok(begins),
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// Whether a file is named by its digest, in a layout's manner or in a registry's: a part of an image.
+fn is_blob(path: &Path) -> bool {
+    let digest = |name: Option<&std::ffi::OsStr>| {
+        name.is_some_and(|name| name.len() == 64 && name.as_encoded_bytes().iter().all(u8::is_ascii_hexdigit))
+    };
+    digest(path.file_name())
+        || path.file_name().is_some_and(|name| name == "data")
+            && digest(path.parent().and_then(Path::file_name))
+}
+
+/// Whether a directory is an image in OCI's layout or in skopeo's `dir:` form, whole or not.
+fn is_image(place: &Path) -> bool {
+    let file = |name: &str| place.join(name).is_file();
+    file("oci-layout")
+        || file("index.json") && place.join("blobs").is_dir()
+        || file("version") && file("manifest.json")
 }
 
 /// The targets of a list, and the lines that are none. What follows `#` is said to people.
@@ -243,7 +268,8 @@ pub(crate) fn listed(path: &Path) -> io::Result<(Vec<Target>, Vec<String>)> {
             break;
         }
         let text = String::from_utf8_lossy(&line);
-        let text = text.split('#').next().unwrap_or_default().trim();
+        // Some editors begin a file with a mark that is no part of its text.
+        let text = text.trim_start_matches('\u{feff}').split('#').next().unwrap_or_default().trim();
         if text.is_empty() {
             continue;
         }
@@ -259,6 +285,8 @@ pub(crate) fn listed(path: &Path) -> io::Result<(Vec<Target>, Vec<String>)> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::os::unix::ffi::OsStringExt;
+
     use super::*;
 
     #[test]
@@ -315,8 +343,18 @@ mod tests {
         fs::write(dir.path().join("b.tar"), tar("notes.txt")).unwrap();
         fs::write(dir.path().join("c.tar"), "no archive").unwrap();
         fs::write(dir.path().join("d.txt"), tar("notes.txt")).unwrap();
-        fs::write(dir.path().join("image"), tar("oci-layout")).unwrap();
-        fs::write(dir.path().join("last"), [tar("layer.bin"), tar("manifest.json")].concat()).unwrap();
+        for blob in [format!("{:064}", 7), format!("{:064}/data", 8)] {
+            fs::create_dir_all(dir.path().join(&blob).parent().unwrap()).unwrap();
+            fs::write(dir.path().join(blob), tar("notes.txt")).unwrap();
+        }
+        fs::create_dir_all(make("a/layout/blobs").join("below")).unwrap();
+        fs::write(dir.path().join("a/layout/blobs/below/oci-layout"), "{}").unwrap();
+        fs::write(make("a/layout/hidden").join("oci-layout"), "{}").unwrap();
+        make("a/without/blobs");
+        fs::write(dir.path().join("a/without/index.json"), "{}").unwrap();
+        let no_text = std::ffi::OsString::from_vec(vec![b'n', 0xff]);
+        fs::create_dir_all(dir.path().join(&no_text)).unwrap();
+        fs::write(dir.path().join(&no_text).join("oci-layout"), "{}").unwrap();
         std::os::unix::fs::symlink(dir.path(), dir.path().join("a/loop")).unwrap();
         let (found, troubles) = below(dir.path()).unwrap();
         let place = fs::canonicalize(dir.path()).unwrap();
@@ -324,15 +362,17 @@ mod tests {
         assert_eq!(
             found,
             [
+                format!("{place}/a/without"),
                 format!("{place}/b.tar"),
-                format!("{place}/image"),
-                format!("{place}/last"),
+                format!("{place}/d.txt"),
                 format!("{place}/odd/with:colon"),
-                format!("oci:{place}/a/layout")
+                format!("oci:{place}/a/layout"),
+                format!("oci:{place}/a/layout/hidden"),
             ]
         );
-        let [trouble] = troubles.as_slice() else { panic!("{troubles:?}") };
-        assert!(trouble.contains("c.tar: it has the name of an archive"), "{trouble}");
+        let [archive, name] = troubles.as_slice() else { panic!("{troubles:?}") };
+        assert!(archive.contains("c.tar: it has the name of an archive"), "{archive}");
+        assert!(name.contains("its name is no text"), "{name}");
     }
 
     /// The header of an empty file in a tar archive.

@@ -68,7 +68,7 @@ impl Draft<'_> {
 
     pub fn at(mut self, kind: IndicatorKind, value: &str, layer: Option<u32>, place: u64) -> Self {
         let indicator = self.world.indicator(kind, value);
-        self.input.links.push(LinkInput { indicator, layer, place, role: Role::Lies });
+        self.input.links.push(LinkInput { indicator, layer, place, role: Role::Lies, accused: None });
         self
     }
 
@@ -79,6 +79,8 @@ impl Draft<'_> {
     pub fn is(mut self, role: Role) -> Self {
         if let Some(last) = self.input.links.last_mut() {
             last.role = role;
+            // As where the finding is about the file in which the indicator stands.
+            last.accused = last.layer.filter(|_| role.is_named() && last.place != 0);
         }
         self
     }

@@ -29,36 +29,20 @@ pub(super) struct Member {
     times: u32,
 }
 
-/// What a file that may be an image archive is, as far as its beginning tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Beginning {
-    /// No tar archive, compressed or not.
-    NoArchive,
-    /// A tar archive.
-    Archive,
-    /// An image archive: it begins with a member that those begin with, or it is uncompressed and holds
-    /// `index.json` or `manifest.json`.
-    ImageArchive,
-}
-
-/// What a file is, whatever its name. A compressed one is read at its beginning only, of another the headers.
+/// Whether a file begins as a tar archive, compressed or not, whatever its name: what [`super::LocalSource`] opens
+/// as an image archive begins so. Only its beginning is read.
 ///
 /// # Errors
 /// It cannot be read.
-pub fn beginning(path: &Path) -> Result<Beginning, SourceError> {
+pub fn begins_as_archive(path: &Path) -> Result<bool, SourceError> {
     let words = path.display().to_string();
     let fail = |e| SourceError::io(words.as_str(), e);
     let file = super::open_file(path)?;
     let mut head = [0; BLOCK];
-    let n = file.read_at(&mut head, 0).map_err(fail)?;
-    let plain = Compression::sniff(&head[..n]) == Compression::None;
-    let mut filled = n;
-    if !plain {
-        let blob = Blob {
-            len: Some(file.metadata().map_err(fail)?.len()),
-            file: file.try_clone().map_err(fail)?,
-            offset: 0,
-        };
+    let mut filled = file.read_at(&mut head, 0).map_err(fail)?;
+    if Compression::sniff(&head[..filled]) != Compression::None {
+        let len = file.metadata().map_err(fail)?.len();
+        let blob = Blob { file, offset: 0, len: Some(len) };
         let mut decompressor = Decompressor::new(ReadInput::new(blob.reader(), None));
         filled = 0;
         while filled < BLOCK {
@@ -68,26 +52,7 @@ pub fn beginning(path: &Path) -> Result<Beginning, SourceError> {
             }
         }
     }
-    if !looks_like_header(&head[..filled]) {
-        return Ok(Beginning::NoArchive);
-    }
-    let name = &head[..100];
-    let name = &name[..memchr::memchr(0, name).unwrap_or(name.len())];
-    let holds = || {
-        let archive = Archive::open(file, &words, &Budget::default());
-        archive.is_ok_and(|archive| archive.has("index.json") || archive.has("manifest.json"))
-    };
-    Ok(if begins_an_image(name) || plain && holds() { Beginning::ImageArchive } else { Beginning::Archive })
-}
-
-/// Whether an image archive begins with a member of this name: of an OCI layout, or `docker save`'s folders and
-/// configurations, which are named by digests.
-fn begins_an_image(name: &[u8]) -> bool {
-    let name = name.strip_prefix(b"./").unwrap_or(name);
-    let first = name.split(|b| *b == b'/').next().unwrap_or_default();
-    let digest = first.strip_suffix(b".json").or(first.strip_suffix(b".tar")).unwrap_or(first);
-    [b"blobs".as_slice(), b"oci-layout", b"index.json", b"manifest.json", b"repositories"].contains(&first)
-        || digest.len() == 64 && digest.iter().all(u8::is_ascii_hexdigit)
+    Ok(looks_like_header(&head[..filled]))
 }
 
 /// An indexed tar archive.
@@ -97,6 +62,8 @@ pub(super) struct Archive {
     members: HashMap<EntryPath, Member>,
     /// What is wrong with the archive itself.
     damage: Option<String>,
+    /// Whether it says where it ends.
+    ends: bool,
 }
 
 /// A file as stream; passing over is free.
@@ -151,7 +118,8 @@ impl Archive {
             }
         };
         let len = file.metadata().map_err(|e| SourceError::io(words, e))?.len();
-        let mut archive = Self { file, words: words.to_owned(), members: HashMap::new(), damage };
+        let mut archive =
+            Self { file, words: words.to_owned(), members: HashMap::new(), damage, ends: false };
         archive.index(len)?;
         Ok(archive)
     }
@@ -193,7 +161,10 @@ impl Archive {
                         break;
                     }
                 }
-                Step::End { .. } => break,
+                Step::End { marked } => {
+                    self.ends = marked;
+                    break;
+                }
             }
         }
         if self.members.is_empty() {
@@ -204,11 +175,11 @@ impl Archive {
         Ok(())
     }
 
-    /// What is wrong with it, though members can be read.
+    /// Why something that it does not hold may be what was cut off.
     pub(super) fn damage(&self) -> Option<String> {
-        let end = self.file.metadata().map_or(0, |metadata| metadata.len());
-        let cut = || self.members.values().any(|member| member.offset.saturating_add(member.len) > end);
-        self.damage.clone().or_else(|| cut().then(|| "it ends inside a file".to_owned()))
+        let unmarked =
+            || (!self.ends).then(|| "it does not say where it ends, and may be cut off".to_owned());
+        self.damage.clone().or_else(unmarked)
     }
 
     pub(super) fn words(&self) -> &str {

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use lazaret_model::{Budget, Digest, ImageRef, Layer, Platform};
 
-pub use archive_file::{Beginning, beginning};
+pub use archive_file::begins_as_archive;
 pub use blob::{Blob, BlobReader};
 
 use crate::resolve::{ResolveError, Resolved};

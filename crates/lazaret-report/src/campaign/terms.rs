@@ -77,7 +77,7 @@ pub struct PackFile {
 pub fn of(campaign: &Campaign) -> Terms {
     let mut sets: [BTreeSet<String>; 6] = Default::default();
     let [payment, hosts, urls, keys, builders, lines] = &mut sets;
-    for shared in &campaign.shared {
+    for shared in campaign.shared.iter().chain(&campaign.lone) {
         if shared.indicator.kind == IndicatorKind::BuilderTrace && shared.elsewhere == 0 {
             builders.extend(trace(&shared.indicator.value));
         }

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use super::hunt::fitting;
 use anyhow::{Result, bail};
 use lazaret_hunt::campaign::{self, Answer, Found, Memory, Together};
 use lazaret_model::{Campaign, Indicator, IndicatorKind, one_line, visible};
@@ -188,14 +189,14 @@ fn told(answer: &Answer) -> String {
     };
     for link in &answer.links {
         if answer.together == Together::OverOthers {
-            let (a, b) = (one_line(&link.a, 34), one_line(&link.b, 34));
+            let (a, b) = (fitting(&link.a, 34), fitting(&link.b, 34));
             let _ = writeln!(text, "\n{a} - {b}: {:.1}", link.bits);
         }
         for reason in &link.reasons {
             let _ = writeln!(text, "  {:>5.1}  {}", reason.bits, one_line(&reason.what, WIDTH - 9));
         }
     }
-    if answer.together != Together::OverOthers && !answer.held.is_empty() {
+    if !answer.held.is_empty() {
         text.push_str("\nboth hold:\n");
         for held in &answer.held {
             let what = format!("{} {}", held.indicator.kind.name(), held.indicator.value);

@@ -345,7 +345,7 @@ fn table(summary: &Summary, not_used: &[String]) -> String {
 }
 
 /// A name in so many columns, without its middle where it is longer: its end is what tells it apart.
-fn fitting(name: &str, most: usize) -> String {
+pub(super) fn fitting(name: &str, most: usize) -> String {
     let shown: Vec<char> = visible(name).chars().collect();
     if shown.len() <= most {
         return shown.into_iter().collect();

@@ -225,7 +225,13 @@ impl World {
         place: u64,
     ) {
         let indicator = self.indicator(kind, number);
-        input.links.push(LinkInput { indicator, layer, place, role: lazaret_model::Role::Lies });
+        input.links.push(LinkInput {
+            indicator,
+            layer,
+            place,
+            role: lazaret_model::Role::Lies,
+            accused: None,
+        });
     }
 }
 
