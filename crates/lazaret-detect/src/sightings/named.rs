@@ -184,19 +184,21 @@ pub(super) fn of_behaviours(
         }
         if let BehaviourKind::Network { host, .. } = &behaviour.kind {
             let indicator = Indicator::new(IndicatorKind::Host, host.as_str());
-            note(gathered, &indicator, at, weight, &location);
+            let role = accused.get(&location).copied().unwrap_or_default();
+            note_as(role, gathered, &indicator, at, weight, &location);
         }
     }
 }
 
 /// Whether a finding is about what an image fetches, runs from afar, connects to or sends away.
 fn is_about_contact(finding: &Finding) -> bool {
-    const RULES: [&str; 5] = [
+    const RULES: [&str; 6] = [
         "execution/download",
         "execution/fetched",
         "command-and-control/",
         "exfiltration/",
         "persistence/fetching",
+        "persistence/scheduled-download",
     ];
     finding.class == Class::Malware && RULES.iter().any(|start| finding.rule.id.starts_with(start))
 }
