@@ -12,7 +12,8 @@ use crate::claims::Claims;
 use crate::hash::Map;
 use crate::launch::StartPath;
 use crate::memo::{self, Memo};
-use crate::ownership::{Owner, Ownership, Replaced, Sum};
+use crate::ownership::{Agreed, Owner, Ownership, Replaced, Sum};
+use crate::reads;
 use crate::view::{Found, View};
 use crate::{Contents, indicators_in_text};
 
@@ -300,8 +301,8 @@ impl<'a> Case<'a> {
         self.ownership().replaced(self.view, &|found, sum| self.has_sum(found, sum))
     }
 
-    /// Whether a file has a checksum; None where that is not known.
-    fn has_sum(&self, found: &Found<'_>, sum: Sum) -> Option<bool> {
+    /// By what it is told whether a file has a checksum.
+    fn has_sum(&self, found: &Found<'_>, sum: Sum) -> Agreed {
         let (layer, path) = (found.data_layer, &found.data.path);
         let facts = self.facts_of(layer, path).iter().filter(|fact| fact.inside.is_empty());
         // Facts are told by path: with two entries of one name in a layer it is not known whose they
@@ -313,9 +314,12 @@ impl<'a> Case<'a> {
             _ => None,
         });
         match (known.next(), known.next()) {
-            (Some(right), None) => Some(right),
-            (Some(_), Some(_)) => None,
-            (None, _) => Some(sum.is_of(&self.contents.get(&found.data.content?)?)),
+            (Some(right), None) => Agreed::Stated(Some(right)),
+            (Some(_), Some(_)) => Agreed::Stated(None),
+            (None, _) => match &found.data.content {
+                Some(id) => Agreed::ByContent(reads::content(self.contents, id)),
+                None => Agreed::Stated(None),
+            },
         }
     }
 

@@ -4,13 +4,15 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::thread::LocalKey;
 
-use lazaret_model::{Digest, EntryPath, FileEntry, FileKind, LayerFacts, Whiteout};
+use lazaret_model::{ContentId, Digest, EntryPath, FileEntry, FileKind, LayerFacts, Whiteout};
 
-use crate::View;
+use crate::hash::Map;
 use crate::shell::pattern_matches;
 use crate::view::ancestors;
+use crate::{Contents, View};
 
 /// Bases of which answers are kept.
 const BASES: usize = 8;
@@ -40,6 +42,9 @@ pub(crate) struct Reads {
     patterns: BTreeSet<(Vec<u8>, String)>,
     /// Ends of names: every file that has one was taken.
     ends: BTreeSet<&'static str>,
+    /// Contents that were read or would have been, and whether they were there: another image may have
+    /// asked for one that this one went without.
+    contents: Map<ContentId, bool>,
     /// More than can be told: no other image gives the same answer for sure.
     all: bool,
 }
@@ -49,7 +54,7 @@ thread_local! {
     static READS: RefCell<Reads> = RefCell::default();
 }
 
-/// Notes what is read of views on this thread while `work` is done.
+/// Notes what is read of views and contents on this thread while `work` is done.
 pub(crate) fn noted<T>(work: impl FnOnce() -> T) -> (T, Reads) {
     struct Stop;
     impl Drop for Stop {
@@ -112,6 +117,19 @@ pub(crate) fn ending(end: &'static str) {
     }
 }
 
+/// A content for whoever goes on without it where it was not kept. Whoever asks for what is missing
+/// needs no note: the next image would get it as well.
+pub(crate) fn content(contents: &dyn Contents, id: &ContentId) -> Option<Arc<[u8]>> {
+    let bytes = contents.get(id);
+    if NOTES.get() {
+        READS.with_borrow_mut(|reads| {
+            reads.contents.insert(*id, bytes.is_some());
+            reads.all |= reads.contents.len() > MOST;
+        });
+    }
+    bytes
+}
+
 /// All there is is looked at.
 pub(crate) fn all() {
     if NOTES.get() {
@@ -136,14 +154,20 @@ impl<T> Bases<T> {
         Self(Vec::new())
     }
 
-    /// The answer for an image of which no layer but the base's own has what was read, of those that fit.
-    pub(crate) fn find(&mut self, view: &View<'_>, fits: impl Fn(&T) -> bool) -> Option<Rc<Base<T>>> {
-        let layers = contents(view.layers())?;
+    /// The answer for an image of which no layer but the base's own has what was read, and whose contents
+    /// are there as they were then, of those that fit.
+    pub(crate) fn find(
+        &mut self,
+        view: &View<'_>,
+        contents: &dyn Contents,
+        fits: impl Fn(&T) -> bool,
+    ) -> Option<Rc<Base<T>>> {
+        let layers = self::contents(view.layers())?;
         let at = self.0.iter().position(|base| {
             fits(&base.answer)
                 && layers.starts_with(&base.layers)
-                && !(base.layers.len()..layers.len())
-                    .any(|number| base.reads.are_touched_by(view.layers(), number))
+                && base.reads.last_touching(view.layers(), base.layers.len()).is_none()
+                && base.reads.have_same_contents(contents)
         })?;
         // The one that was asked for last stands first.
         let base = self.0.remove(at);
@@ -168,13 +192,14 @@ impl<T> Bases<T> {
 pub(crate) fn known<T>(
     bases: &'static LocalKey<RefCell<Bases<Rc<T>>>>,
     view: &View<'_>,
+    contents: &dyn Contents,
     make: impl FnOnce() -> T,
     whole: impl FnOnce(&T) -> bool,
 ) -> Rc<T> {
     if !crate::launch::is_deep() {
         return Rc::new(make());
     }
-    if let Some(base) = bases.with_borrow_mut(|bases| bases.find(view, |_| true)) {
+    if let Some(base) = bases.with_borrow_mut(|bases| bases.find(view, contents, |_| true)) {
         return Rc::clone(&base.answer);
     }
     let (answer, reads) = noted(|| Rc::new(make()));
@@ -193,42 +218,45 @@ impl Reads {
     /// How many layers, from the lowest, decide what was read; None where that cannot be told, or only
     /// the same image again would give the same answer.
     fn needed(&self, view: &View<'_>) -> Option<usize> {
+        if self.all {
+            return None;
+        }
         let layers = view.layers();
-        let touched = (0..layers.len()).rev().find(|&number| self.are_touched_by(layers, number));
-        let needed = touched.map_or(1, |number| number + 1);
-        (!self.all && (needed < layers.len() || layers.len() == 1)).then_some(needed)
+        let needed = self.last_touching(layers, 0).map_or(1, |number| number + 1);
+        (needed < layers.len() || layers.len() == 1).then_some(needed)
     }
 
-    /// Whether what stands in `layers[number]` may change what was read of the layers below it.
-    pub(crate) fn are_touched_by(&self, layers: &[&LayerFacts], number: usize) -> bool {
-        let below = layers[..number].iter().flat_map(|layer| &layer.entries);
-        // A file that the layer took away was not there to be noted.
-        let ended: Vec<&EntryPath> = match self.ends.is_empty() {
-            true => Vec::new(),
-            false => below.map(|entry| &entry.path).filter(|path| self.is_ended(path.as_bytes())).collect(),
-        };
-        let takes_away = |entry: &FileEntry| match &entry.whiteout {
-            Some(Whiteout::Path(path) | Whiteout::Opaque(path)) => ended.iter().any(|one| meet(one, path)),
-            None if entry.kind == FileKind::Directory => false,
-            None => ended.iter().any(|one| meet(one, &entry.path)),
-        };
-        let touches = |entry: &FileEntry| self.is_touched_by(entry, layers, number) || takes_away(entry);
-        self.all || layers[number].entries.iter().any(touches)
+    /// The highest layer, from the one of this number on, whose names may change what was read of the
+    /// layers below it.
+    fn last_touching(&self, layers: &[&LayerFacts], from: usize) -> Option<usize> {
+        let mut below = Below::new(self, layers, from);
+        (from..layers.len()).rev().find(|&number| self.all || below.is_touched_by(number))
+    }
+
+    /// Whether the image has the contents that were there when they were read, and none of those that
+    /// were not.
+    fn have_same_contents(&self, contents: &dyn Contents) -> bool {
+        self.contents.iter().all(|(id, there)| contents.get(id).is_some() == *there)
     }
 
     fn is_ended(&self, path: &[u8]) -> bool {
         self.ends.iter().any(|end| path.ends_with(end.as_bytes()))
     }
 
-    fn is_touched_by(&self, entry: &FileEntry, layers: &[&LayerFacts], number: usize) -> bool {
-        match &entry.whiteout {
-            Some(Whiteout::Path(path) | Whiteout::Opaque(path)) => self.has_at_or_around(path.as_bytes()),
-            None if entry.kind == FileKind::Directory => {
-                self.replaces_above(&entry.path)
-                    || self.has_name(entry.path.as_bytes()) && !was_directory(&entry.path, layers, number)
-            }
-            None => self.replaces_above(&entry.path) || self.has_at_or_around(entry.path.as_bytes()),
-        }
+    /// Whether a path is one of those, which are sorted and have an end that was asked for, or above or
+    /// below one of them.
+    fn meets(&self, ended: &[&[u8]], path: &[u8]) -> bool {
+        let is_one = |path: &[u8]| ended.binary_search(&path).is_ok();
+        let has_below = || {
+            let below = [path, b"/"].concat();
+            ended
+                .get(ended.partition_point(|one| *one < below.as_slice()))
+                .is_some_and(|one| one.starts_with(&below))
+        };
+        !ended.is_empty()
+            && (is_one(path)
+                || has_below()
+                || ancestors(path).any(|above| self.is_ended(above) && is_one(above)))
     }
 
     /// Whether a name in a layer takes a file of a lower layer away that stands where it needs a
@@ -261,12 +289,6 @@ impl Reads {
     }
 }
 
-/// Whether two paths are one, or one of them is above the other.
-fn meet(a: &EntryPath, b: &EntryPath) -> bool {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    a == b || ancestors(a).any(|above| above == b) || ancestors(b).any(|above| above == a)
-}
-
 /// Whether a path brings a name that the pattern takes into a directory.
 fn takes(dir: &[u8], pattern: &str, path: &[u8]) -> bool {
     let rest = match dir {
@@ -278,28 +300,116 @@ fn takes(dir: &[u8], pattern: &str, path: &[u8]) -> bool {
     std::str::from_utf8(name).is_ok_and(|name| pattern_matches(pattern, name))
 }
 
-/// Whether the layers below `number` have a directory at this path: then another one there changes
-/// nothing.
-fn was_directory(path: &EntryPath, layers: &[&LayerFacts], number: usize) -> bool {
-    for layer in layers[..number].iter().rev() {
-        let mut hidden = false;
-        let mut here = None;
-        for entry in &layer.entries {
-            match &entry.whiteout {
-                Some(Whiteout::Path(gone) | Whiteout::Opaque(gone)) => {
-                    hidden |= gone == path
-                        || gone.as_bytes().is_empty()
-                        || ancestors(path.as_bytes()).any(|above| above == gone.as_bytes());
-                }
-                None if entry.path == *path => here = Some(entry.kind == FileKind::Directory),
-                None => {}
+/// What the layers below each one hold, as far as it decides whether that one changes what was read.
+///
+/// It is sorted out once: whoever makes an image chooses how many entries there are to be compared.
+struct Below<'a> {
+    reads: &'a Reads,
+    layers: &'a [&'a LayerFacts],
+    /// The lowest layer that is asked about.
+    from: usize,
+    /// Paths with an end that was asked for and the lowest layer of each, sorted.
+    ended: Vec<(&'a [u8], usize)>,
+    /// Made where a directory needs it, which is seldom.
+    directories: Option<Directories<'a>>,
+}
+
+impl<'a> Below<'a> {
+    fn new(reads: &'a Reads, layers: &'a [&'a LayerFacts], from: usize) -> Self {
+        let mut ended = Vec::new();
+        if let Some((_, lower)) =
+            layers.split_last().filter(|_| !reads.ends.is_empty() && from < layers.len())
+        {
+            for (number, layer) in lower.iter().enumerate() {
+                let paths = layer.entries.iter().map(|entry| entry.path.as_bytes());
+                ended.extend(paths.filter(|path| reads.is_ended(path)).map(|path| (path, number)));
+            }
+            ended.sort_unstable();
+            ended.dedup_by_key(|(path, _)| *path);
+        }
+        Self { reads, layers, from, ended, directories: None }
+    }
+
+    /// Whether what stands in a layer may change what was read of the layers below it.
+    fn is_touched_by(&mut self, number: usize) -> bool {
+        let below = self.ended.iter().filter(|(_, layer)| *layer < number);
+        // A file that the layer took away was not there to be noted.
+        let ended: Vec<&[u8]> = below.map(|(path, _)| *path).collect();
+        let layer = self.layers[number];
+        layer.entries.iter().any(|entry| self.is_touched_by_entry(entry, number, &ended))
+    }
+
+    fn is_touched_by_entry(&mut self, entry: &FileEntry, number: usize, ended: &[&[u8]]) -> bool {
+        let reads = self.reads;
+        match &entry.whiteout {
+            Some(Whiteout::Path(path) | Whiteout::Opaque(path)) => {
+                reads.has_at_or_around(path.as_bytes()) || reads.meets(ended, path.as_bytes())
+            }
+            None if entry.kind == FileKind::Directory => {
+                reads.replaces_above(&entry.path)
+                    || reads.has_name(entry.path.as_bytes()) && !self.was_directory(&entry.path, number)
+            }
+            None => {
+                reads.replaces_above(&entry.path)
+                    || reads.has_at_or_around(entry.path.as_bytes())
+                    || reads.meets(ended, entry.path.as_bytes())
             }
         }
-        match here {
-            Some(directory) => return directory,
-            None if hidden => return false,
-            None => {}
-        }
     }
-    false
+
+    /// Whether the layers below `number` have a directory at this path: then another one there changes
+    /// nothing.
+    fn was_directory(&mut self, path: &EntryPath, number: usize) -> bool {
+        let (layers, from) = (self.layers, self.from);
+        self.directories.get_or_insert_with(|| Directories::of(layers, from)).has(path, number)
+    }
 }
+
+/// What lower layers hold where upper ones have directories.
+struct Directories<'a> {
+    /// The layers that have something at a path, lowest first, and whether it is a directory.
+    stood: Map<&'a [u8], Vec<(usize, bool)>>,
+    /// The layers that take a path away, lowest first.
+    gone: Map<&'a [u8], Vec<usize>>,
+}
+
+impl<'a> Directories<'a> {
+    /// `from` is the lowest layer whose directories are asked for.
+    fn of(layers: &'a [&'a LayerFacts], from: usize) -> Self {
+        let upper = layers[from..].iter().flat_map(|layer| &layer.entries);
+        let asked = upper.filter(|entry| entry.whiteout.is_none() && entry.kind == FileKind::Directory);
+        let mut stood: Map<&[u8], Vec<(usize, bool)>> =
+            asked.map(|entry| (entry.path.as_bytes(), Vec::new())).collect();
+        let mut gone: Map<&[u8], Vec<usize>> = Map::default();
+        for (number, layer) in layers.iter().enumerate() {
+            for entry in &layer.entries {
+                if let Some(Whiteout::Path(path) | Whiteout::Opaque(path)) = &entry.whiteout {
+                    gone.entry(path.as_bytes()).or_default().push(number);
+                } else if let Some(stood) = stood.get_mut(entry.path.as_bytes()) {
+                    stood.push((number, entry.kind == FileKind::Directory));
+                }
+            }
+        }
+        Self { stood, gone }
+    }
+
+    /// Whether the layers below `number` have a directory at this path.
+    fn has(&self, path: &EntryPath, number: usize) -> bool {
+        let path = path.as_bytes();
+        let Some(stood) = self.stood.get(path) else { return false };
+        // The last entry of a path in a layer is the one that counts.
+        let Some((layer, true)) = stood[..stood.partition_point(|(layer, _)| *layer < number)].last() else {
+            return false;
+        };
+        // What a layer takes away is what those below it have.
+        let takes = |at: &[u8]| {
+            let gone = self.gone.get(at)?;
+            gone[..gone.partition_point(|layer| *layer < number)].last()
+        };
+        let mut taken = ancestors(path).chain([path, b""]).filter_map(takes);
+        !taken.any(|taken| taken > layer)
+    }
+}
+
+#[cfg(test)]
+mod tests;

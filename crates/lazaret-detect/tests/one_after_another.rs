@@ -1,9 +1,14 @@
 //! What a worker learned of the images before changes nothing of what it says of the next one.
 #![allow(clippy::unwrap_used)]
 
-use std::sync::LazyLock;
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
 
-use lazaret_detect::{Pack, on_deep_stack, try_recipe};
+use lazaret_detect::{
+    Examiner, Inspection, Inspector, Judgement, LayerInput, Pack, Subject, judge, on_deep_stack, try_recipe,
+};
+use lazaret_model::{Budget, ContentId, Digest, Fact, Image, LayerFacts};
+use lazaret_oci::NestedBudget;
 use lazaret_recipe::Recipe;
 
 static PACK: LazyLock<Pack> = LazyLock::new(|| Pack::load(&[], None).unwrap());
@@ -120,6 +125,100 @@ fn an_image_is_told_as_by_itself_whatever_came_before() {
         let seen = on_deep_stack(|| order.iter().map(|&at| told(&images[at])).collect::<Vec<_>>()).unwrap();
         for (at, seen) in order.iter().zip(seen) {
             assert!(seen == alone[*at], "image {at} after {order:?}:\n{}", difference(&alone[*at], &seen));
+        }
+    }
+}
+
+/// An image as the reading worker has it: of the contents, only those that are kept at first.
+struct Read {
+    image: Image,
+    layers: Vec<(LayerFacts, Vec<Fact>)>,
+    all: BTreeMap<ContentId, Arc<[u8]>>,
+    kept: BTreeMap<ContentId, Arc<[u8]>>,
+}
+
+impl Read {
+    fn of(text: &str) -> Self {
+        let recipe = Recipe::parse(text).unwrap_or_else(|e| panic!("{e}\n{text}"));
+        let image = try_recipe(&PACK, &recipe).image;
+        let mut out = Self { image, layers: Vec::new(), all: BTreeMap::new(), kept: BTreeMap::new() };
+        let (examiner, budget) = (Examiner::new(), Budget::default());
+        let mut inspector = Inspector::new(&examiner, PACK.scanner());
+        for layer in &recipe.layers {
+            let nested = NestedBudget::new(&budget, None);
+            let diff_id = Digest::sha256(blake3::hash(&layer.to_tar()).as_bytes());
+            let mut facts = LayerFacts { complete: true, diff_id: Some(diff_id), ..LayerFacts::default() };
+            let mut matches = Vec::new();
+            for file in &layer.files {
+                let (mut entry, bytes) = (file.entry.clone(), &file.bytes);
+                if !bytes.is_empty() {
+                    let id = ContentId(*blake3::hash(bytes).as_bytes());
+                    entry.content = Some(id);
+                    let (path, size) = (&entry.path, bytes.len() as u64);
+                    let subject = Subject { path, inside: &[], mode: entry.mode, size, bytes, offset: 0 };
+                    let what = Inspection { analyze: true, match_bytes: true };
+                    let seen = inspector.inspect(&subject, what, &nested);
+                    facts.facts.extend(seen.facts);
+                    matches.extend(seen.matches);
+                    out.all.insert(id, Arc::from(bytes.as_slice()));
+                    if seen.keep {
+                        out.kept.insert(id, Arc::from(bytes.as_slice()));
+                    }
+                }
+                facts.entries.push(entry);
+            }
+            out.layers.push((facts, matches));
+        }
+        out
+    }
+
+    /// The report, and whether anything was asked for on the way.
+    fn judged(&self) -> (serde_json::Value, bool) {
+        let inputs: Vec<LayerInput<'_>> =
+            self.layers.iter().map(|(facts, matches)| LayerInput { facts, matches }).collect();
+        let mut contents = self.kept.clone();
+        for round in 1..=4 {
+            match judge(&PACK, &self.image, &inputs, Vec::new(), &contents, round == 4) {
+                Judgement::Report(report) => return (serde_json::to_value(report).unwrap(), round > 1),
+                Judgement::Needs(missing) => {
+                    for (layer, path) in missing {
+                        let entries = &self.layers[layer].0.entries;
+                        let id = entries.iter().find(|entry| entry.path == path).unwrap().content.unwrap();
+                        contents.insert(id, Arc::clone(&self.all[&id]));
+                    }
+                }
+            }
+        }
+        panic!("the judge asked for more in its last round")
+    }
+}
+
+/// A script of a package, changed where the package was installed and too long to be kept: only who asks
+/// for it has its content.
+#[test]
+fn what_one_image_asks_for_is_not_said_of_another() {
+    let base = format!(
+        "LAYER RUN install\nFILE /var/lib/dpkg/status\n    Package: tool\n    Status: install ok installed\n    \
+         Version: 1\nFILE /var/lib/dpkg/info/tool.list\n    /.\n    /usr/bin/sh\n    /usr/bin/tool\n\
+         FILE /var/lib/dpkg/info/tool.md5sums\n    00000000000000000000000000000000  usr/bin/tool\n\
+         ELF /usr/bin/sh 0755\n    sh\nSYMLINK /bin -> usr/bin\n\
+         FILE /usr/bin/tool 0755\n    #!/bin/sh\n    curl -s http://list.example/all\n{}\
+         ENTRYPOINT [\"/app/start\"]\n",
+        format!("    # {}\n", "nothing ".repeat(8)).repeat(20_000)
+    );
+    let start = |does: &str| format!("{base}LAYER COPY a\nFILE /app/start 0755\n    #!/bin/sh\n    {does}\n");
+    let images = [start("exec tool"), start("echo idle"), start("echo at rest")].map(|text| Read::of(&text));
+    let alone: Vec<_> = images.iter().map(Read::judged).collect();
+    assert_eq!(alone.iter().map(|(_, asked)| *asked).collect::<Vec<_>>(), [true, false, false]);
+    let is_told = |report: &serde_json::Value| {
+        report["findings"].to_string().contains("integrity/changed-after-installation")
+    };
+    assert_eq!(alone.iter().map(|(report, _)| is_told(report)).collect::<Vec<_>>(), [true, false, false]);
+    for order in [[1, 0, 2, 0, 1], [0, 1, 0, 2, 1], [1, 2, 0, 1, 0], [2, 2, 1, 0, 0]] {
+        let seen = on_deep_stack(|| order.map(|at| images[at].judged().0)).unwrap();
+        for (at, seen) in order.iter().zip(seen) {
+            let alone = &alone[*at].0;
+            assert!(seen == *alone, "image {at} after {order:?}:\n{}", difference(alone, &seen));
         }
     }
 }

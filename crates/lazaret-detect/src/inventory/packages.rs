@@ -33,7 +33,7 @@ pub(super) struct Packages {
 impl Packages {
     /// What the databases say, or said for another image that has the same.
     pub fn known(case: &Case<'_>) -> Rc<Self> {
-        reads::known(&KNOWN, case.view, || Self::of(case), |_| true)
+        reads::known(&KNOWN, case.view, case.contents, || Self::of(case), |_| true)
     }
 
     fn of(case: &Case<'_>) -> Self {
@@ -55,7 +55,9 @@ impl Packages {
                 if !dpkg && !apk {
                     continue;
                 }
-                let Some(bytes) = entry.content.and_then(|id| case.contents.get(&id)) else { continue };
+                let Some(bytes) = entry.content.and_then(|id| reads::content(case.contents, &id)) else {
+                    continue;
+                };
                 let text = String::from_utf8_lossy(&bytes);
                 let found = if apk { apk_packages(&text).0 } else { dpkg_packages(&text) };
                 let seen = case.view.lookup(&entry.path).is_some_and(|found| found.layer == number);
@@ -77,7 +79,9 @@ impl Packages {
             let Some(name) = name.strip_suffix(b".list") else { continue };
             let name = String::from_utf8_lossy(name);
             let package = name.split(':').next().unwrap_or_default().to_owned();
-            let Some(bytes) = found.data.content.and_then(|id| case.contents.get(&id)) else { continue };
+            let Some(bytes) = found.data.content.and_then(|id| reads::content(case.contents, &id)) else {
+                continue;
+            };
             for line in bytes.split(|&b| b == b'\n').filter(|line| line.len() > 2) {
                 owned.push((package.clone(), line[1..].to_vec()));
             }

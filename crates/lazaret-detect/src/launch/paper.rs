@@ -235,6 +235,8 @@ impl<'a> Paper<'a> {
             let path = found.data.path.clone();
             let missing = Missing { layer: found.data_layer, path, content, starts };
             self.miss(missing);
+        } else if let Some(id) = content {
+            crate::reads::content(self.contents, &id);
         }
         None
     }

@@ -43,7 +43,7 @@ pub(super) fn follow(paper: &mut Paper<'_>, scene: Scene, follow: impl FnOnce(&m
     }
     let fits =
         |known: &Known| known.scene == scene && paper.has_room_for(known.steps, known.path.behaviours.len());
-    if let Some(base) = KNOWN.with_borrow_mut(|known| known.find(view, fits)) {
+    if let Some(base) = KNOWN.with_borrow_mut(|known| known.find(view, paper.contents, fits)) {
         let known = &base.answer;
         paper.take_over(&known.path, &known.troubled, known.steps);
         #[cfg(test)]

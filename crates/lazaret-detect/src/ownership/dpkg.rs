@@ -93,7 +93,7 @@ impl Versions {
         let path = EntryPath::from(STATUS);
         let states = source.view.layers().iter().enumerate().filter_map(|(layer, facts)| {
             let entry = facts.entries.iter().rev().find(|entry| entry.path == path)?;
-            let bytes = source.contents.get(&entry.content?)?;
+            let bytes = source.content(&entry.content?)?;
             let text = String::from_utf8_lossy(&bytes);
             let all = paragraphs(&text).take(MOST_PACKAGES).map(|p| (p.name, p.version)).collect();
             Some((layer, all))
@@ -156,9 +156,8 @@ fn files(
     state: &ListState,
     conffiles: &[(EntryPath, Option<Sum>)],
 ) -> Option<Vec<Listed>> {
-    let list = source.contents.get(&state.list?)?;
-    let sums =
-        state.sums.and_then(|id| source.contents.get(&id)).map(|bytes| md5sums(&bytes)).unwrap_or_default();
+    let list = source.content(&state.list?)?;
+    let sums = state.sums.and_then(|id| source.content(&id)).map(|bytes| md5sums(&bytes)).unwrap_or_default();
     let config: BTreeMap<&EntryPath, Option<Sum>> =
         conffiles.iter().map(|(path, sum)| (path, *sum)).collect();
     let lines = list.split(|&b| b == b'\n').filter(|line| line.len() > 1 && *line != b"/.");
@@ -203,7 +202,7 @@ struct Diverted {
 
 fn diversions(source: &Source<'_>) -> HashMap<EntryPath, Diverted> {
     let found = source.view.resolve(DIVERSIONS.as_bytes(), &EntryPath::default());
-    let Some(bytes) = found.and_then(|found| source.contents.get(&found.data.content?)) else {
+    let Some(bytes) = found.and_then(|found| source.content(&found.data.content?)) else {
         return HashMap::new();
     };
     let lines: Vec<&[u8]> = bytes.split(|&b| b == b'\n').collect();
@@ -238,7 +237,7 @@ fn read_status_dir(source: &Source<'_>, trace: &mut Trace<'_>, out: &mut Ownersh
         let sums_path = EntryPath::clean(&[path.as_bytes(), b".md5sums"].concat());
         let mut history: Vec<Version> = Vec::new();
         for &(layer, content) in sums.get(&sums_path).map_or(&[][..], Vec::as_slice) {
-            let Some(bytes) = content.and_then(|id| source.contents.get(&id)) else { continue };
+            let Some(bytes) = content.and_then(|id| source.content(&id)) else { continue };
             let mut files: Vec<Listed> = md5sums(&bytes)
                 .into_iter()
                 .map(|(path, sum)| Listed {

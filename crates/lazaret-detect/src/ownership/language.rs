@@ -8,6 +8,7 @@ use lazaret_model::{EntryPath, Fact, FactKind, FileKind};
 
 use super::{Listed, Manager, Owner, Ownership, Package, Source, State, Sum};
 use crate::Contents;
+use crate::reads;
 use crate::view::View;
 
 /// Most distributions of Python in one image.
@@ -21,7 +22,7 @@ pub(super) fn read_pip(source: &Source<'_>, out: &mut Ownership) {
         if found.data.kind != FileKind::File {
             continue;
         }
-        let (Some(bytes), info) = (found.data.content.and_then(|id| source.contents.get(&id)), path.parent())
+        let (Some(bytes), info) = (found.data.content.and_then(|id| source.content(&id)), path.parent())
         else {
             continue;
         };
@@ -119,7 +120,7 @@ fn node_module(view: &View<'_>, contents: &dyn Contents, path: &EntryPath) -> Op
     let name = below.split('/').take(parts).collect::<Vec<_>>().join("/");
     let manifest = format!("{}node_modules/{name}/package.json", &text[..start]);
     let found = view.lookup(&EntryPath::from(manifest.as_str()))?;
-    let bytes = found.data.content.and_then(|id| contents.get(&id));
+    let bytes = found.data.content.and_then(|id| reads::content(contents, &id));
     let version = bytes.and_then(|bytes| {
         let json: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
         Some(json.get("version")?.as_str()?.to_owned())

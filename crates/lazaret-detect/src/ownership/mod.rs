@@ -14,6 +14,7 @@ mod trace;
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use lazaret_model::{ContentId, EntryPath, Fact, FileKind, Gap, GapKind, Location};
 use md5::{Digest as _, Md5};
@@ -150,10 +151,14 @@ pub struct Ownership {
     /// What owned files were in lower layers, lowest first.
     hidden: Map<EntryPath, Vec<(usize, Option<ContentId>)>>,
     aliases: Aliases,
-    /// Paths of packages' files that are not what the packages brought; made where they are asked for.
-    changed: OnceCell<Vec<EntryPath>>,
-    /// What became of files that were asked about, by package and position in its list.
+    /// Paths of packages' files that are not what the packages brought, and of those whose contents
+    /// decide; made where they are asked for.
+    doubtful: OnceCell<Vec<EntryPath>>,
+    /// What became of files that were asked about, by package and position in its list. What a content
+    /// decides is left out: other images that get this may not have it, or have it where one did not.
     seen: RefCell<Map<(u32, u32), Option<Seen>>>,
+    /// Whether contents have the listed checksums, by the same.
+    right: RefCell<Map<(u32, u32), bool>>,
     /// Databases that could not be read.
     gaps: Vec<Gap>,
 }
@@ -169,8 +174,17 @@ impl Sum {
     }
 }
 
-/// Tells whether a file has a checksum; None where that is not known.
-pub(crate) type Agrees<'a> = dyn Fn(&Found<'_>, Sum) -> Option<bool> + 'a;
+/// By what it is told whether a file has a checksum.
+pub(crate) enum Agreed {
+    /// By what is stated of its layer, so every image that has the layer says the same; None where that
+    /// tells nothing.
+    Stated(Option<bool>),
+    /// By its content, where the image has it.
+    ByContent(Option<Arc<[u8]>>),
+}
+
+/// Tells whether a file has a checksum.
+pub(crate) type Agrees<'a> = dyn Fn(&Found<'_>, Sum) -> Agreed + 'a;
 
 /// A file of a package whose content is not what the package brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -195,17 +209,22 @@ pub(crate) struct Source<'a> {
 }
 
 impl Source<'_> {
+    /// A content that this goes without where it was not kept.
+    fn content(&self, id: &ContentId) -> Option<Database> {
+        reads::content(self.contents, id)
+    }
+
     /// A content of a database file, or a gap.
     #[expect(clippy::result_large_err, reason = "a gap is made once for each damaged database")]
     fn database(&self, layer: usize, path: &EntryPath, id: Option<ContentId>) -> Result<Database, Gap> {
-        let bytes = id.and_then(|id| self.contents.get(&id));
+        let bytes = id.and_then(|id| self.content(&id));
         bytes.ok_or_else(|| {
             gap(layer, path, "this package database was not kept, so what it owns is not known")
         })
     }
 }
 
-type Database = std::sync::Arc<[u8]>;
+type Database = Arc<[u8]>;
 
 fn gap(layer: usize, path: &EntryPath, detail: impl Into<String>) -> Gap {
     Gap::minor(GapKind::Unsupported, Location::file(layer, path.clone()), detail)
@@ -214,7 +233,7 @@ fn gap(layer: usize, path: &EntryPath, detail: impl Into<String>) -> Gap {
 impl Ownership {
     /// The same, or what is known of another image whose databases, and files that they name, are these.
     pub(crate) fn known(view: &View<'_>, contents: &dyn Contents) -> Rc<Self> {
-        reads::known(&KNOWN, view, || Self::of(view, contents), |known| known.gaps.is_empty())
+        reads::known(&KNOWN, view, contents, || Self::of(view, contents), |known| known.gaps.is_empty())
     }
 
     /// Reads every package database of the image.
@@ -307,7 +326,7 @@ impl Ownership {
     pub(crate) fn owner(&self, view: &View<'_>, path: &EntryPath, agrees: &Agrees<'_>) -> Option<Owner<'_>> {
         let (claim, path) = self.claim(view, path)?;
         let (package, listed) = self.claimed(claim);
-        let state = self.state(view, claim, &path, agrees);
+        let (state, _) = self.state(view, claim, &path, agrees);
         Some(owner(package, listed, state.map_or(State::Unverified, |seen| seen.state)))
     }
 
@@ -327,36 +346,45 @@ impl Ownership {
         (package, &package.files[at as usize])
     }
 
-    /// What became of a listed file; None where it is no regular file.
+    /// What became of a listed file, None where it is no regular file; and whether it is so for every
+    /// image that has these layers.
     fn state(
         &self,
         view: &View<'_>,
         claim: (u32, u32),
         path: &EntryPath,
         agrees: &Agrees<'_>,
-    ) -> Option<Seen> {
+    ) -> (Option<Seen>, bool) {
         if let Some(seen) = self.seen.borrow().get(&claim) {
-            return *seen;
+            return (*seen, true);
         }
-        let (package, listed) = self.claimed(claim);
-        let seen = self.look(view, package, listed, path, agrees);
-        self.seen.borrow_mut().insert(claim, seen);
-        seen
+        let (seen, settled) = self.look(view, claim, path, agrees);
+        if settled {
+            self.seen.borrow_mut().insert(claim, seen);
+        }
+        (seen, settled)
     }
 
     fn look(
         &self,
         view: &View<'_>,
-        package: &Package,
-        listed: &Listed,
+        claim: (u32, u32),
         path: &EntryPath,
         agrees: &Agrees<'_>,
-    ) -> Option<Seen> {
-        let found = view.lookup(path)?;
-        if found.data.kind != FileKind::File {
-            return None;
-        }
-        let right = listed.sum.and_then(|sum| agrees(&found, sum));
+    ) -> (Option<Seen>, bool) {
+        let Some(found) = view.lookup(path).filter(|found| found.data.kind == FileKind::File) else {
+            return (None, true);
+        };
+        let (package, listed) = self.claimed(claim);
+        let agreed = listed.sum.map(|sum| (sum, agrees(&found, sum)));
+        let settled = !matches!(agreed, Some((_, Agreed::ByContent(_))));
+        let right = match agreed {
+            Some((sum, Agreed::ByContent(Some(bytes)))) => {
+                Some(*self.right.borrow_mut().entry(claim).or_insert_with(|| sum.is_of(&bytes)))
+            }
+            Some((_, Agreed::Stated(right))) => right,
+            Some((_, Agreed::ByContent(None))) | None => None,
+        };
         let newer = package.manager.is_of_system()
             && found.data_layer > package.layer
             && self.differs_below(path, package.layer, found.data.content);
@@ -366,7 +394,7 @@ impl Ownership {
             Some(true) if package.rewrite.is_none() => State::Unchanged,
             _ => State::Unverified,
         };
-        Some(Seen { state, layer: found.data_layer, right })
+        (Some(Seen { state, layer: found.data_layer, right }), settled)
     }
 
     /// Whether the file had another content when `layer` was done: changing mode or owner copies a
@@ -381,23 +409,34 @@ impl Ownership {
     /// Every file of a distribution's package that was changed after it was installed,
     /// configurations left out.
     pub(crate) fn replaced(&self, view: &View<'_>, agrees: &Agrees<'_>) -> Vec<Replaced<'_>> {
-        let replaced = |path: &EntryPath| self.replaced_at(view, path, agrees);
-        let changed = self.changed.get_or_init(|| {
-            let mut paths: Vec<EntryPath> =
-                self.claims.keys().filter(|path| replaced(path).is_some()).cloned().collect();
+        let doubtful = self.doubtful.get_or_init(|| {
+            let is_doubtful = |(path, claim): &(&EntryPath, &(u32, u32))| {
+                self.may_be_replaced(**claim)
+                    && match self.state(view, **claim, path, agrees) {
+                        (Some(seen), true) => seen.state == State::Changed,
+                        (_, settled) => !settled,
+                    }
+            };
+            let doubtful = self.claims.iter().filter(is_doubtful);
+            let mut paths: Vec<EntryPath> = doubtful.map(|(path, _)| path.clone()).collect();
             paths.sort();
             paths
         });
-        changed.iter().filter_map(replaced).collect()
+        doubtful.iter().filter_map(|path| self.replaced_at(view, path, agrees)).collect()
+    }
+
+    fn may_be_replaced(&self, claim: (u32, u32)) -> bool {
+        let (package, listed) = self.claimed(claim);
+        !listed.config && package.manager.is_of_system()
     }
 
     fn replaced_at(&self, view: &View<'_>, path: &EntryPath, agrees: &Agrees<'_>) -> Option<Replaced<'_>> {
         let claim = *self.claims.get(path)?;
-        let (package, listed) = self.claimed(claim);
-        if listed.config || !package.manager.is_of_system() {
+        if !self.may_be_replaced(claim) {
             return None;
         }
-        let seen = self.state(view, claim, path, agrees)?;
+        let (package, listed) = self.claimed(claim);
+        let seen = self.state(view, claim, path, agrees).0?;
         (seen.state == State::Changed).then(|| Replaced {
             owner: owner(package, listed, seen.state),
             path: path.clone(),

@@ -57,7 +57,7 @@ impl Small {
     fn owners(&self, paths: &[&str]) -> Vec<String> {
         let view = View::new(&self.layers.iter().collect::<Vec<_>>());
         let ownership = Ownership::of(&view, &self.contents);
-        let agrees = |found: &Found<'_>, sum: Sum| Some(sum.is_of(&self.contents[&found.data.content?]));
+        let agrees = |found: &Found<'_>, _: Sum| agreed(&self.contents, found);
         let owner = |path: &EntryPath| {
             let listed = ownership.owner(&view, path, &agrees);
             listed.or_else(|| ownership.owner_by_place(&view, &self.contents, path, &[]))
@@ -74,6 +74,10 @@ impl Small {
         let ownership = Ownership::of(&view, &self.contents);
         ownership.rewritten().map(|(name, how)| format!("{name}:{} {:?}", how.layer, how.files)).collect()
     }
+}
+
+fn agreed(contents: &BTreeMap<ContentId, Arc<[u8]>>, found: &Found<'_>) -> Agreed {
+    Agreed::ByContent(found.data.content.and_then(|id| contents.get(&id).cloned()))
 }
 
 fn md5(text: &str) -> String {
@@ -307,7 +311,7 @@ fn an_upgrade_that_brings_few_files_is_no_edit() {
 /// All that ownership says of an image, as text.
 fn told(small: &Small, ownership: &Ownership) -> String {
     let view = View::new(&small.layers.iter().collect::<Vec<_>>());
-    let agrees = |found: &Found<'_>, sum: Sum| Some(sum.is_of(&small.contents[&found.data.content?]));
+    let agrees = |found: &Found<'_>, _: Sum| agreed(&small.contents, found);
     let owners: Vec<_> = view
         .files()
         .map(|found| (found.entry.path.clone(), ownership.owner(&view, &found.entry.path, &agrees)))
@@ -378,4 +382,35 @@ fn what_is_known_of_a_base_is_what_the_image_itself_says() {
         (Rc::ptr_eq(&first, &second), Rc::ptr_eq(&first, &known(&images[2])))
     });
     assert_eq!(shared.unwrap(), (true, false));
+}
+
+#[test]
+fn what_a_content_decides_is_told_by_each_image_for_itself() {
+    let status = status("tool", "1");
+    let sums = format!("{}  usr/bin/tool\n{}  usr/bin/other\n", md5("as it was"), md5("other"));
+    let base: &[(&str, &str)] = &[
+        ("var/lib/dpkg/status", &status),
+        ("var/lib/dpkg/info/tool.list", "/usr/bin/tool\n/usr/bin/other\n"),
+        ("var/lib/dpkg/info/tool.md5sums", &sums),
+        ("usr/bin/tool", "changed"),
+        ("usr/bin/other", "other"),
+    ];
+    let whole = Small::new(&[base, &[("app/x", "x")]]);
+    let mut lacking = Small::new(&[base, &[("app/y", "y")]]);
+    lacking.contents.remove(&ContentId(*blake3::hash(b"changed").as_bytes()));
+    let mut without_sums = Small::new(&[base, &[("app/z", "z")]]);
+    without_sums.contents.remove(&ContentId(*blake3::hash(sums.as_bytes()).as_bytes()));
+    let images = [&whole, &lacking, &without_sums];
+    fn view(small: &Small) -> View<'_> {
+        View::new(&small.layers.iter().collect::<Vec<_>>())
+    }
+    let alone = images.map(|small| told(small, &Ownership::of(&view(small), &small.contents)));
+    assert!(alone[0].contains("Changed") && !alone[1].contains("Changed") && !alone[2].contains("Changed"));
+    for order in [[0, 1, 0, 2, 1], [1, 0, 1, 2, 0], [2, 1, 0, 2, 1]] {
+        let seen = crate::on_deep_stack(|| {
+            order
+                .map(|at: usize| told(images[at], &Ownership::known(&view(images[at]), &images[at].contents)))
+        });
+        assert_eq!(seen.unwrap(), order.map(|at| alone[at].clone()), "{order:?}");
+    }
 }

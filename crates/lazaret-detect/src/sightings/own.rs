@@ -91,7 +91,7 @@ impl<'a> Own<'a> {
         }
         let ownership = case.shared_ownership();
         let same = |known: &OfBase| Arc::ptr_eq(&known.base, base) && Rc::ptr_eq(&known.ownership, ownership);
-        if let Some(known) = KNOWN.with_borrow_mut(|known| known.find(case.view, same)) {
+        if let Some(known) = KNOWN.with_borrow_mut(|known| known.find(case.view, case.contents, same)) {
             return Some(known);
         }
         let (answer, reads) = reads::noted(|| {

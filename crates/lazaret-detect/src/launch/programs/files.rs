@@ -431,6 +431,6 @@ impl Worker<'_, '_, '_> {
             return written.content.as_ref().filter(|v| v.is_known() && !written.removed).map(Value::bytes);
         }
         let found = self.paper.find(&place).filter(crate::Found::is_file)?;
-        Some(self.paper.contents.get(&found.data.content?)?.to_vec())
+        Some(crate::reads::content(self.paper.contents, &found.data.content?)?.to_vec())
     }
 }

@@ -38,7 +38,7 @@ fn held(paper: &Paper<'_>, place: &str) -> Option<Vec<u8>> {
         return written.content.as_ref().filter(|v| v.is_known() && !written.removed).map(Value::bytes);
     }
     let found = paper.find(place).filter(Found::is_file)?;
-    Some(paper.contents.get(&found.data.content?)?.to_vec())
+    Some(crate::reads::content(paper.contents, &found.data.content?)?.to_vec())
 }
 
 /// The bytes of one member of an archive.
