@@ -380,6 +380,7 @@ pub fn lineup() -> Campaign {
             convicted: 47,
             publishers_seen: 61,
             refuted: vec!["kk and docker.io/other/kk: the label is that of a public template".to_owned()],
+            silenced: Vec::new(),
         },
     }
 }
