@@ -120,21 +120,24 @@ pub(crate) async fn put(work: &mut Work<'_>, image: i64, of: &ImageReport) -> Re
 }
 
 fn links(of: &ImageReport) -> Vec<Link<'_>> {
-    let places: BTreeMap<&Indicator, &Location> =
-        of.sightings.iter().map(|sighting| (&sighting.indicator, &sighting.location)).collect();
+    let seen: BTreeMap<&Indicator, &lazaret_model::Sighting> =
+        of.sightings.iter().map(|sighting| (&sighting.indicator, sighting)).collect();
     let mut links = BTreeSet::new();
     let mut named = BTreeSet::new();
     for finding in &of.findings {
         for indicator in &finding.indicators {
             // A finding stands where its first evidence is; the indicator may stand elsewhere.
-            let place = places.get(indicator).copied().unwrap_or_else(|| finding.location());
+            let sighting = seen.get(indicator);
+            let place = sighting.map_or_else(|| finding.location(), |sighting| &sighting.location);
+            // A shell's host is named by what is said of its port alone; what the image does with it is seen.
+            let said = Role::of(finding).max(sighting.map_or(Role::Lies, |sighting| sighting.role));
             links.insert(Link {
                 indicator,
                 rule: &finding.rule.id,
                 location: finding.location().to_string(),
                 layer: layer(&of.image, place),
                 place: hash(place),
-                role: Reverse(role(Role::of(finding))),
+                role: Reverse(role(said)),
                 accused: match finding.location() {
                     file @ Location::File { .. } => layer(&of.image, file),
                     _ => -1,
