@@ -298,7 +298,7 @@ impl<'a> Case<'a> {
 
     /// Files of the distribution's packages that were changed after installation, by path.
     pub fn replaced(&self) -> Vec<Replaced<'_>> {
-        self.ownership().replaced(self.view, &|found, sum| self.has_sum(found, sum))
+        self.ownership().replaced(self.view, self.contents, &|found, sum| self.has_sum(found, sum))
     }
 
     /// By what it is told whether a file has a checksum.

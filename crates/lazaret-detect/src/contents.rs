@@ -1,3 +1,5 @@
+use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use lazaret_model::ContentId;
@@ -10,8 +12,14 @@ pub trait Contents: Sync {
 }
 
 /// Contents in memory.
-impl Contents for std::collections::BTreeMap<ContentId, Arc<[u8]>> {
+impl Contents for BTreeMap<ContentId, Arc<[u8]>> {
     fn get(&self, id: &ContentId) -> Option<Arc<[u8]>> {
-        std::collections::BTreeMap::get(self, id).cloned()
+        BTreeMap::get(self, id).cloned()
+    }
+}
+
+impl<S: BuildHasher + Sync> Contents for HashMap<ContentId, Arc<[u8]>, S> {
+    fn get(&self, id: &ContentId) -> Option<Arc<[u8]>> {
+        HashMap::get(self, id).cloned()
     }
 }

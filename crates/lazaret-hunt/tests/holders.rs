@@ -32,7 +32,7 @@ fn customers_of_a_convicted_image_do_not_make_its_wallet_and_tools_everybodys() 
     }
     assert_eq!(world.clustered(), [vec![0, 1]]);
     let wallet = world.indicator(Wallet, "xmr:4a");
-    assert_eq!(world.graph.weight_of(wallet), (24_000, 1));
+    assert_eq!(world.graph.weight_of(wallet), (24_000, 1, 0));
     assert_eq!(world.graph.elsewhere(wallet, &[0, 1]), 0, "they got it from the actor");
     let script = world.indicator(ScriptHash, "agent");
     assert_eq!(world.graph.weight_of(script).0, 12_000);
@@ -211,4 +211,39 @@ fn layers_are_no_bond_where_the_finding_is_about_how_an_image_starts() {
     let built = world.image("hub/b", "other").on(&[1, 2, 3]).has(Wallet, "xmr:other").named().seen();
     assert_eq!((accused, built), (started, above));
     assert!(world.clustered().contains(&vec![accused, built]));
+}
+
+#[test]
+fn strangers_who_build_one_public_project_are_not_tied_once_an_honest_one_of_it_was_seen() {
+    fn project(draft: Draft<'_>) -> Draft<'_> {
+        draft.at(ScriptHash, "start of the project", None, 4).at(Label, "maintainer=the project", None, 0).at(
+            BuilderTrace,
+            "user author",
+            None,
+            0,
+        )
+    }
+    for honest in 0..3 {
+        let mut world = World::default();
+        project(world.image("hub/fork", "x")).seen();
+        project(world.image("hub/other", "x")).seen();
+        for number in 0..honest {
+            project(world.image(&format!("hub/user{number}"), "x").honest()).seen();
+        }
+        // What nobody else has is one maker's; what honest people have too is the project's.
+        let expected: &[Vec<u32>] = if honest == 0 { &[vec![0, 1]] } else { &[] };
+        assert_eq!(world.clustered(), expected, "{honest} honest");
+    }
+}
+
+#[test]
+fn clean_images_of_an_account_that_attacks_with_a_tool_do_not_make_it_public() {
+    let mut world = World::default();
+    for account in ["hub/a", "hub/b"] {
+        world.image(account, "x").at(ScriptHash, "kit", None, 4).seen();
+        world.image(account, "decoy").honest().at(ScriptHash, "kit", None, 4).seen();
+    }
+    world.clustered();
+    let kit = world.indicator(ScriptHash, "kit");
+    assert_eq!(world.graph.weight_of(kit), (10_000, 2, 0));
 }

@@ -5,16 +5,19 @@ mod outline;
 mod packages;
 mod stock;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use lazaret_model::{
     Behaviour, ContentId, EntryPath, FactKind, FileKind, Inventory, LayerContents, Location, NotableFile,
     NotedFile, NotedKind, ScriptLine, System, TextKind,
 };
 
+use crate::Found;
 use crate::case::Case;
 use crate::hash::{Map, Set};
-use crate::{Found, View};
+use crate::memo::{self, Memo};
 use packages::Packages;
 use stock::Stock;
 
@@ -304,28 +307,54 @@ fn lines(case: &Case<'_>, behaviours: &[Behaviour]) -> Vec<ScriptLine> {
     }
     let mut out = Vec::with_capacity(count);
     for ((layer, path), numbers) in wanted {
-        let Some(text) = text_at(case, case.view, layer, path) else { continue };
-        let outline = outline::outline(&text, &numbers);
-        for number in numbers {
-            let Some(quoted) = outline::command_text(&text, number) else { continue };
-            let known = outline.get(&number).cloned().unwrap_or_default();
-            out.push(ScriptLine {
-                location: Location::file(layer, path.clone()).at_line(number),
-                text: quoted,
-                under: known.under,
-                background: known.background,
-                replaces: known.replaces,
-            });
-        }
+        let Some(quoted) = quoted(case, layer, path, &numbers) else { continue };
+        out.extend(quoted.iter().map(|Quoted { number, text, known }| ScriptLine {
+            location: Location::file(layer, path.clone()).at_line(*number),
+            text: text.clone(),
+            under: known.under.clone(),
+            background: known.background,
+            replaces: known.replaces,
+        }));
     }
     out.sort_by(|a, b| a.location.cmp(&b.location));
     out
 }
 
-fn text_at(case: &Case<'_>, view: &View<'_>, layer: usize, path: &EntryPath) -> Option<String> {
-    let found = view.lookup(path).filter(|found| found.layer == layer);
-    let own = || view.layers().get(layer)?.entries.iter().rev().find(|entry| entry.path == *path);
-    let entry = found.map(|found| found.data).or_else(own)?;
-    let bytes = case.contents.get(&entry.content?)?;
-    Some(String::from_utf8_lossy(&bytes).into_owned())
+/// A line of a script, and what it stands under.
+struct Quoted {
+    number: u32,
+    text: String,
+    known: outline::Line,
+}
+
+/// Bytes of scripts whose lines are kept.
+const SCRIPT_BYTES: usize = 16 << 20;
+
+thread_local! {
+    static QUOTED: RefCell<Memo<Rc<[Quoted]>>> = RefCell::new(Memo::new(SCRIPT_BYTES));
+}
+
+/// These lines of a script, or what they were in another image that has it. None where its content is not
+/// there, whoever else had it.
+fn quoted(case: &Case<'_>, layer: usize, path: &EntryPath, numbers: &BTreeSet<u32>) -> Option<Rc<[Quoted]>> {
+    let found = case.view.lookup(path).filter(|found| found.layer == layer);
+    let own = || case.view.layers().get(layer)?.entries.iter().rev().find(|entry| entry.path == *path);
+    let content = found.map(|found| found.data).or_else(own)?.content?;
+    let bytes = case.contents.get(&content)?;
+    let mut asked = content.0.to_vec();
+    asked.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
+    let key = memo::key(&asked, 0);
+    if let Some(known) = QUOTED.with_borrow(|known| known.get(&key)) {
+        return Some(known);
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    let outline = outline::outline(&text, numbers);
+    let lines: Vec<&str> = text.lines().collect();
+    let one = |number: &u32| {
+        let text = outline::command_text(&lines, *number)?;
+        Some(Quoted { number: *number, text, known: outline.get(number).cloned().unwrap_or_default() })
+    };
+    let made: Rc<[Quoted]> = numbers.iter().filter_map(one).collect();
+    QUOTED.with_borrow_mut(|known| known.put(key, bytes.len(), &made));
+    Some(made)
 }

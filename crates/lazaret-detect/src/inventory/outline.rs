@@ -26,13 +26,14 @@ pub(super) fn outline(text: &str, wanted: &BTreeSet<u32>) -> BTreeMap<u32, Line>
     reader.read()
 }
 
-/// A command as written: a line, and those that a backslash joins to it.
-pub(super) fn command_text(text: &str, line: u32) -> Option<String> {
+/// A command as written in these lines: the one of this number, counted from 1, and those that a backslash
+/// joins to it.
+pub(super) fn command_text(lines: &[&str], line: u32) -> Option<String> {
     let mut out = String::new();
-    for line in text.lines().skip(line.checked_sub(1)? as usize) {
+    for line in lines.get(line.checked_sub(1)? as usize..)? {
         let (part, more) = match line.trim_end().strip_suffix('\\') {
             Some(part) => (part, true),
-            None => (line, false),
+            None => (*line, false),
         };
         if !out.is_empty() {
             out.push(' ');
@@ -494,7 +495,8 @@ mod tests {
         let text = "echo 'if' \"then $(x 'fi')\" # if\ncat <<-'E' >f\n\tif a; then\n\tE\nb $(if c; then d; fi) & e\n";
         assert_eq!(of(text, 5).under, []);
         assert_eq!(all(text).keys().copied().collect::<Vec<_>>(), [1, 2, 5]);
-        assert_eq!(command_text("a \\\n  b \\\n  c\nd\n", 1).as_deref(), Some("a b c"));
+        assert_eq!(command_text(&["a \\", "  b \\", "  c", "d"], 1).as_deref(), Some("a b c"));
+        assert_eq!(command_text(&["a"], 2), None);
     }
 
     #[test]

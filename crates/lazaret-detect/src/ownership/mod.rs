@@ -151,9 +151,9 @@ pub struct Ownership {
     /// What owned files were in lower layers, lowest first.
     hidden: Map<EntryPath, Vec<(usize, Option<ContentId>)>>,
     aliases: Aliases,
-    /// Paths of packages' files that are not what the packages brought, and of those whose contents
-    /// decide; made where they are asked for.
-    doubtful: OnceCell<Vec<EntryPath>>,
+    /// Packages' files that are not what the packages brought, and those whose contents decide; made where
+    /// they are asked for.
+    doubtful: OnceCell<Vec<Doubt>>,
     /// What became of files that were asked about, by package and position in its list. What a content
     /// decides is left out: other images that get this may not have it, or have it where one did not.
     seen: RefCell<Map<(u32, u32), Option<Seen>>>,
@@ -385,9 +385,7 @@ impl Ownership {
             Some((_, Agreed::Stated(right))) => right,
             Some((_, Agreed::ByContent(None))) | None => None,
         };
-        let newer = package.manager.is_of_system()
-            && found.data_layer > package.layer
-            && self.differs_below(path, package.layer, found.data.content);
+        let newer = self.is_newer(&found, claim, path);
         let state = match right {
             Some(false) => State::Changed,
             _ if newer => State::Changed,
@@ -395,6 +393,14 @@ impl Ownership {
             _ => State::Unverified,
         };
         (Some(Seen { state, layer: found.data_layer, right }), settled)
+    }
+
+    /// Whether a layer above that of the package brought another content.
+    fn is_newer(&self, found: &Found<'_>, claim: (u32, u32), path: &EntryPath) -> bool {
+        let (package, _) = self.claimed(claim);
+        package.manager.is_of_system()
+            && found.data_layer > package.layer
+            && self.differs_below(path, package.layer, found.data.content)
     }
 
     /// Whether the file had another content when `layer` was done: changing mode or owner copies a
@@ -408,21 +414,45 @@ impl Ownership {
 
     /// Every file of a distribution's package that was changed after it was installed,
     /// configurations left out.
-    pub(crate) fn replaced(&self, view: &View<'_>, agrees: &Agrees<'_>) -> Vec<Replaced<'_>> {
+    pub(crate) fn replaced(
+        &self,
+        view: &View<'_>,
+        contents: &dyn Contents,
+        agrees: &Agrees<'_>,
+    ) -> Vec<Replaced<'_>> {
         let doubtful = self.doubtful.get_or_init(|| {
-            let is_doubtful = |(path, claim): &(&EntryPath, &(u32, u32))| {
-                self.may_be_replaced(**claim)
-                    && match self.state(view, **claim, path, agrees) {
-                        (Some(seen), true) => seen.state == State::Changed,
-                        (_, settled) => !settled,
-                    }
-            };
-            let doubtful = self.claims.iter().filter(is_doubtful);
-            let mut paths: Vec<EntryPath> = doubtful.map(|(path, _)| path.clone()).collect();
-            paths.sort();
-            paths
+            let claims = self.claims.iter().filter(|(_, claim)| self.may_be_replaced(**claim));
+            let mut all: Vec<Doubt> =
+                claims.filter_map(|(path, claim)| self.doubt(view, *claim, path, agrees)).collect();
+            all.sort_by(|a, b| a.path.cmp(&b.path));
+            all
         });
-        doubtful.iter().filter_map(|path| self.replaced_at(view, path, agrees)).collect()
+        let replaced = doubtful.iter().filter(|doubt| match doubt.decides {
+            // What was right once is right wherever it is found.
+            Some(id) if self.right.borrow().get(&doubt.claim) != Some(&true) => {
+                doubt.is_newer || reads::content(contents, &id).is_some()
+            }
+            Some(_) => doubt.is_newer,
+            None => true,
+        });
+        replaced.filter_map(|doubt| self.replaced_at(view, &doubt.path, agrees)).collect()
+    }
+
+    /// Why a file may not be what its package brought; None where it is for sure.
+    fn doubt(
+        &self,
+        view: &View<'_>,
+        claim: (u32, u32),
+        path: &EntryPath,
+        agrees: &Agrees<'_>,
+    ) -> Option<Doubt> {
+        let (seen, settled) = self.state(view, claim, path, agrees);
+        if settled && seen?.state != State::Changed {
+            return None;
+        }
+        let found = view.lookup(path)?;
+        let decides = found.data.content.filter(|_| !settled);
+        Some(Doubt { path: path.clone(), claim, decides, is_newer: self.is_newer(&found, claim, path) })
     }
 
     fn may_be_replaced(&self, claim: (u32, u32)) -> bool {
@@ -470,6 +500,17 @@ struct Seen {
     layer: usize,
     /// Whether its checksum is right, where that is known.
     right: Option<bool>,
+}
+
+/// A package's file of which it is not settled that it is what the package brought.
+#[derive(Debug)]
+struct Doubt {
+    path: EntryPath,
+    claim: (u32, u32),
+    /// The content by which it is told, where that is not known of all images with these layers.
+    decides: Option<ContentId>,
+    /// Whether the layers say that it was changed, whatever its content is.
+    is_newer: bool,
 }
 
 /// The directories of the root that are links into `/usr` (the merge of `/usr`).

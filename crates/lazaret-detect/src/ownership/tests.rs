@@ -318,7 +318,7 @@ fn told(small: &Small, ownership: &Ownership) -> String {
         .collect();
     let mut packages: Vec<String> = ownership.packages.iter().map(|package| format!("{package:?}")).collect();
     packages.sort();
-    let replaced = ownership.replaced(&view, &agrees);
+    let replaced = ownership.replaced(&view, &small.contents, &agrees);
     format!("{packages:?}\n{owners:?}\n{replaced:?}\n{:?}", ownership.gaps)
 }
 

@@ -254,7 +254,7 @@ impl SigmaRules {
             let told = Told::new(behaviour, config, platform, &scene);
             let make = || self.met_by(behaviour, &told, launch);
             // What a launch adds is not in these bytes.
-            let met = match serde_json::to_vec(&told) {
+            let met = match postcard::to_allocvec(&told) {
                 Ok(bytes) if launch.is_none() => self.known(memo::BEHAVIOUR, &bytes, make),
                 _ => make().into(),
             };

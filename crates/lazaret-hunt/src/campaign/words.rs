@@ -111,7 +111,7 @@ pub(super) fn is_of(publisher: &str) -> String {
 /// Why an indicator weighs what it weighs.
 pub fn why(memory: &Memory, number: u32, indicator: &Indicator) -> String {
     let graph = &memory.graph;
-    let (bits, publishers) = graph.weight_of(number);
+    let (bits, publishers, honest) = graph.weight_of(number);
     let base = weight::base(indicator.kind, &indicator.value);
     let what = match indicator.kind {
         IndicatorKind::FuzzyHash if indicator.value.starts_with("script") => "variants of a script",
@@ -149,6 +149,11 @@ pub fn why(memory: &Memory, number: u32, indicator: &Indicator) -> String {
             format!("{what}; one publisher of {all} has it, counting as one those whom an owner ties")
         }
         Bond::Tool | Bond::Habit if bits == 0 => format!("{what}; {publishers} publishers and more have it"),
-        Bond::Tool | Bond::Habit => format!("{what}; {publishers} independent publishers of {all} have it"),
+        Bond::Tool | Bond::Habit if honest == 0 => {
+            format!("{what}; {publishers} independent publishers of {all} have it")
+        }
+        Bond::Tool | Bond::Habit => format!(
+            "{what}; {publishers} independent publishers of {all} have it, {honest} of them in clean images only"
+        ),
     }
 }

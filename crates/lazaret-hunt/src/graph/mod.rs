@@ -167,6 +167,8 @@ struct IndicatorNode {
     weight: Millibits,
     /// How many publishers count against it, up to where it weighs nothing.
     publishers: u32,
+    /// Of a tool or habit, how many of them published clean images with it and no convicted one.
+    honest: u32,
     /// Whether it says less in some convicted images than in others: see [`Graph::held_back`].
     uneven: bool,
     /// Images that hold it: the convicted ones first, by key; then the others.
@@ -260,6 +262,7 @@ impl Graph {
             stands: number,
             weight: 0,
             publishers: 1,
+            honest: 0,
             uneven: false,
             holders: Vec::new(),
             convicted: 0,

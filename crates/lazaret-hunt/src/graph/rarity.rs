@@ -156,16 +156,16 @@ impl Graph {
     ///
     /// An owner's wallet is no less his for being in many of his images, so against it count only
     /// publishers of clean images that published no convicted one with it. A tool is common by every
-    /// publisher that has it, whatever the verdict; those whom an owner's indicator ties are one.
+    /// publisher that has it, whatever the verdict; those whom an owner's indicator ties are one. Those of
+    /// clean images that published no convicted one with it show besides that it is public.
     pub(super) fn weigh(&mut self, indicator: u32, marks: &mut Marks) -> bool {
         let node = &self.indicators[indicator as usize];
         let enough = node.base.enough();
         marks.clear();
-        let mut publishers;
+        let (mut publishers, mut honest) = (1, 0);
         match node.base.bond {
-            _ if node.base.bits == 0 || node.refuted => publishers = 1,
+            _ if node.base.bits == 0 || node.refuted => {}
             Bond::Owner | Bond::Infrastructure => {
-                publishers = 1;
                 let (convicted, others) = node.holders.split_at(node.convicted as usize);
                 if !others.is_empty() {
                     for image in convicted {
@@ -186,9 +186,17 @@ impl Graph {
                     !node.taken.is_empty()
                         && self.link(**image, indicator).is_some_and(|link| node.took(link.layer))
                 };
-                for image in node.holders.iter().filter(|image| !took(image)) {
+                let (convicted, others) = node.holders.split_at(node.convicted as usize);
+                let clean = |image: &&u32| self.images[**image as usize].clean;
+                let innocent = others.iter().filter(clean).map(|image| (image, 1));
+                let unsettled = others.iter().filter(|image| !clean(image)).map(|image| (image, 0));
+                let all = convicted.iter().map(|image| (image, 0)).chain(innocent).chain(unsettled);
+                for (image, vouches) in all.filter(|(image, _)| !took(image)) {
                     let publisher = self.images[*image as usize].publisher;
-                    publishers += u32::from(marks.mark(self.groups[publisher as usize]));
+                    if marks.mark(self.groups[publisher as usize]) {
+                        publishers += 1;
+                        honest += vouches;
+                    }
                     if publishers >= enough {
                         break;
                     }
@@ -196,10 +204,10 @@ impl Graph {
                 publishers = publishers.max(1);
             }
         }
-        let weight = if node.refuted { 0 } else { node.base.weight(publishers) };
+        let weight = if node.refuted { 0 } else { node.base.weight(publishers, honest) };
         let node = &mut self.indicators[indicator as usize];
         let changed = node.weight != weight;
-        (node.weight, node.publishers) = (weight, publishers);
+        (node.weight, node.publishers, node.honest) = (weight, publishers, honest);
         changed
     }
 

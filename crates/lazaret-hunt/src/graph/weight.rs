@@ -24,6 +24,9 @@ pub const CAP: Millibits = 14_000;
 /// What somebody's named host, or what is fetched from it, says where no finding says that harm is done with
 /// it: any two may read one manual, and no list holds all who publish for everybody.
 pub const MERELY_NAMED: Millibits = 3_500;
+/// How much less a tool or a habit says with each doubling of the honest ones who have it, beside what it
+/// loses for being common: what honest people have is published, and far more have it than were seen.
+pub const PUBLISHED: Millibits = 3_000;
 /// How much less an owner's indicator says in a file that nothing starts and no finding names.
 pub const LYING: Millibits = 7_000;
 
@@ -183,12 +186,19 @@ fn is_anybodys(login: &str) -> bool {
 impl Base {
     /// The weight where `publishers` independent ones count against it. Two strangers both hold what a
     /// share of `p` in `n` holds with a chance that grows with the square of `p`, hence twice log2 and more.
-    pub fn weight(self, publishers: u32) -> Millibits {
+    /// `honest` of them published clean images with it, and no convicted one.
+    pub fn weight(self, publishers: u32, honest: u32) -> Millibits {
         if self.bits == 0 {
             return 0;
         }
-        let rarity = (f64::from(self.step) * f64::from(publishers.max(1)).log2()).round() as Millibits;
-        (self.bits - rarity).max(0)
+        let less =
+            |step: Millibits, times: u32| (f64::from(step) * f64::from(times).log2()).round() as Millibits;
+        let published = match self.bond {
+            Bond::Tool | Bond::Habit => less(PUBLISHED, honest.saturating_add(1)),
+            // Against these only honest ones are counted.
+            Bond::Owner | Bond::Infrastructure => 0,
+        };
+        (self.bits - less(self.step, publishers.max(1)) - published).max(0)
     }
 
     /// From so many publishers on the weight is 0; nobody needs to count further.
@@ -209,10 +219,10 @@ mod tests {
     #[test]
     fn a_wallet_ties_until_sixteen_publishers_count_against_it() {
         let wallet = base(IndicatorKind::Wallet, "xmr:4x");
-        assert!(wallet.weight(1) > wallet.weight(2));
-        assert!(wallet.weight(16) >= THRESHOLD);
-        assert!(wallet.weight(17) < THRESHOLD);
-        assert_eq!(wallet.weight(wallet.enough()), 0);
+        assert!(wallet.weight(1, 0) > wallet.weight(2, 0));
+        assert!(wallet.weight(16, 0) >= THRESHOLD);
+        assert!(wallet.weight(17, 0) < THRESHOLD);
+        assert_eq!(wallet.weight(wallet.enough(), 0), 0);
     }
 
     #[test]
@@ -233,9 +243,9 @@ mod tests {
     #[test]
     fn a_key_that_three_honest_publishers_hold_ties_nobody_and_a_published_one_never_does() {
         let key = base(IndicatorKind::SshKey, "ssh-ed25519 AAAAx");
-        assert!(key.weight(2) >= THRESHOLD);
-        assert!(key.weight(3) < THRESHOLD);
-        assert_eq!(key.weight(8), 0);
+        assert!(key.weight(2, 0) >= THRESHOLD);
+        assert!(key.weight(3, 0) < THRESHOLD);
+        assert_eq!(key.weight(8, 0), 0);
         let vagrant = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIN1YdxBpNlzxDqfJyw/QKow1F+wvG9hXGoqiysfJOn5Y";
         assert_eq!(base(IndicatorKind::SshKey, vagrant).bits, 0);
     }
@@ -280,6 +290,19 @@ mod tests {
         for login in ["dm117.rig1", "someone@mail.example.test", "wallet@mail.example.test"] {
             assert!(base(IndicatorKind::PoolLogin, login).bits >= THRESHOLD, "{login}");
         }
+    }
+
+    #[test]
+    fn a_script_that_one_honest_publisher_has_too_is_hardly_half_a_reason() {
+        let script = base(IndicatorKind::ScriptHash, "sha256:1x");
+        assert_eq!(script.weight(1, 0), 12_000);
+        // Three who attack have it.
+        assert!(script.weight(3, 0) > 8_000);
+        // Two of them, and one whose image is clean.
+        assert!(script.weight(3, 1) < 6_000);
+        assert!(script.weight(4, 2) < 4_000);
+        let wallet = base(IndicatorKind::Wallet, "xmr:4x");
+        assert_eq!(wallet.weight(3, 2), wallet.weight(3, 0));
     }
 
     #[test]

@@ -162,10 +162,10 @@ impl Graph {
         }
     }
 
-    /// What an indicator weighs, and how many publishers that counts.
-    pub fn weight_of(&self, indicator: u32) -> (Millibits, u32) {
+    /// What an indicator weighs, how many publishers that counts, and how many of these show that it is public.
+    pub fn weight_of(&self, indicator: u32) -> (Millibits, u32, u32) {
         let node = &self.indicators[self.stands_for(indicator) as usize];
-        (node.weight, node.publishers)
+        (node.weight, node.publishers, node.honest)
     }
 
     /// Whether a person refuted it.
@@ -244,7 +244,7 @@ impl Graph {
     /// image adds to how common it is, is left out.
     fn leads_from(&self, member: u32, link: &super::Link) -> bool {
         let node = &self.indicators[link.indicator as usize];
-        let weight = node.base.weight(node.publishers.saturating_sub(1));
+        let weight = node.base.weight(node.publishers.saturating_sub(1), 0);
         owners(node.base.bond)
             && !node.refuted
             && self.is_own(member, link)

@@ -1,7 +1,7 @@
 //! The worker's own main loop.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::fs::File;
@@ -27,7 +27,7 @@ struct Held {
 #[derive(Default)]
 struct Memory {
     layers: HashMap<u64, Held>,
-    contents: BTreeMap<ContentId, Arc<[u8]>>,
+    contents: HashMap<ContentId, Arc<[u8]>>,
 }
 
 /// Everything that the threads of the worker share.

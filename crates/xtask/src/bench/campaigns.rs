@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use lazaret_hunt::graph::{Graph, ImageInput, Judged, LinkInput};
-use lazaret_model::IndicatorKind;
+use lazaret_model::{IndicatorKind, Role};
 
 /// Images of each run where none are named.
 const SIZES: [usize; 3] = [25_000, 50_000, 100_000];
@@ -207,6 +207,10 @@ impl World {
             self.link(input, SshKey, mark, None, 0);
         }
         self.link(input, Host, mark, None, 0);
+        // Where its images report to, which is what they are accused of.
+        if let Some(host) = input.links.last_mut() {
+            host.role = Role::Harms;
+        }
         self.link(input, BuilderTrace, mark, None, 0);
         // Fifty kits that everybody uses.
         let kit = 8_000_000_000 + campaign % 50;
@@ -225,13 +229,7 @@ impl World {
         place: u64,
     ) {
         let indicator = self.indicator(kind, number);
-        input.links.push(LinkInput {
-            indicator,
-            layer,
-            place,
-            role: lazaret_model::Role::Lies,
-            accused: None,
-        });
+        input.links.push(LinkInput { indicator, layer, place, role: Role::Lies, accused: None });
     }
 }
 
