@@ -20,18 +20,18 @@ pub(crate) fn key(text: &[u8], beside: u64) -> Key {
     *hasher.finalize().as_bytes()
 }
 
-/// Answers by key, bounded by the bytes of the texts that they were given for.
+/// Answers by key, bounded by the bytes that they are said to take.
 pub(crate) struct Memo<T> {
     known: HashMap<Key, T>,
     held: usize,
     most: usize,
 }
 
-/// Bytes that an entry takes beside its text.
+/// Bytes that an entry takes besides.
 const ENTRY: usize = 128;
 
 impl<T: Clone> Memo<T> {
-    /// An empty one that holds answers for so many bytes of text.
+    /// An empty one that holds so many bytes of answers.
     pub(crate) fn new(most: usize) -> Self {
         Self { known: HashMap::new(), held: 0, most }
     }
@@ -40,7 +40,8 @@ impl<T: Clone> Memo<T> {
         self.known.get(key).cloned()
     }
 
-    /// Keeps an answer. Where there are too many, all others go: who comes next asks mostly for what the
+    /// Keeps an answer that takes about so many bytes, or is for a text of so many where it takes as much as
+    /// that. Where there are too many, all others go: who comes next asks mostly for what the
     /// one before asked for.
     pub(crate) fn put(&mut self, key: Key, bytes: usize, answer: &T) {
         let weight = bytes + ENTRY;

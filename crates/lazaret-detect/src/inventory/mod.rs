@@ -327,11 +327,11 @@ struct Quoted {
     known: outline::Line,
 }
 
-/// Bytes of scripts whose lines are kept.
-const SCRIPT_BYTES: usize = 16 << 20;
+/// Bytes of lines that are kept.
+const QUOTED_BYTES: usize = 16 << 20;
 
 thread_local! {
-    static QUOTED: RefCell<Memo<Rc<[Quoted]>>> = RefCell::new(Memo::new(SCRIPT_BYTES));
+    static QUOTED: RefCell<Memo<Rc<[Quoted]>>> = RefCell::new(Memo::new(QUOTED_BYTES));
 }
 
 /// These lines of a script, or what they were in another image that has it. None where its content is not
@@ -355,6 +355,7 @@ fn quoted(case: &Case<'_>, layer: usize, path: &EntryPath, numbers: &BTreeSet<u3
         Some(Quoted { number: *number, text, known: outline.get(number).cloned().unwrap_or_default() })
     };
     let made: Rc<[Quoted]> = numbers.iter().filter_map(one).collect();
-    QUOTED.with_borrow_mut(|known| known.put(key, bytes.len(), &made));
+    let bytes = made.iter().map(|one| size_of::<Quoted>() + one.text.len() + one.known.bytes()).sum();
+    QUOTED.with_borrow_mut(|known| known.put(key, bytes, &made));
     Some(made)
 }

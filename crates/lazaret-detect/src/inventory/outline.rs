@@ -19,6 +19,17 @@ pub(super) struct Line {
     pub replaces: bool,
 }
 
+impl Line {
+    /// About how much memory it takes, which a few bytes of script can make much of.
+    pub(super) fn bytes(&self) -> usize {
+        let of = |under: &Under| match under {
+            Under::If(text) | Under::Else(text) | Under::Loop(text) | Under::Function(text) => text.len(),
+            Under::Case(subject, arm) => subject.len() + arm.len(),
+        };
+        self.under.iter().map(|under| size_of::<Under>() + of(under)).sum()
+    }
+}
+
 /// What is known of those of the `wanted` lines, counted from 1, on which a command begins.
 pub(super) fn outline(text: &str, wanted: &BTreeSet<u32>) -> BTreeMap<u32, Line> {
     let reader =

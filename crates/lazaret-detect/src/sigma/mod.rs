@@ -39,7 +39,7 @@ pub struct SigmaRules {
     judged: Mutex<Memo<Arc<[Met]>>>,
 }
 
-/// Bytes of events whose answers are kept.
+/// Bytes of answers that are kept.
 const JUDGED_BYTES: usize = 16 << 20;
 
 /// A rule that an event met, by its number, and the fields that met it.
@@ -47,6 +47,14 @@ const JUDGED_BYTES: usize = 16 << 20;
 struct Met {
     rule: usize,
     fields: Vec<(String, String)>,
+}
+
+impl Met {
+    /// About how much memory it takes: many rules may quote one long value.
+    fn bytes(&self) -> usize {
+        let of = |(name, value): &(String, String)| 2 * size_of::<String>() + name.len() + value.len();
+        size_of::<Self>() + self.fields.iter().map(of).sum::<usize>()
+    }
 }
 
 /// A rule that is asked where its words stand.
@@ -164,7 +172,7 @@ impl SigmaRules {
         let known = judged().get(&key);
         known.unwrap_or_else(|| {
             let met: Arc<[Met]> = make().into();
-            judged().put(key, bytes.len(), &met);
+            judged().put(key, met.iter().map(Met::bytes).sum(), &met);
             met
         })
     }
