@@ -40,9 +40,9 @@ impl<T: Clone> Memo<T> {
         self.known.get(key).cloned()
     }
 
-    /// Keeps an answer that takes about so many bytes, or is for a text of so many where it takes as much as
-    /// that. Where there are too many, all others go: who comes next asks mostly for what the
-    /// one before asked for.
+    /// Keeps an answer. `bytes` is about what it takes, or the length of its text where the one grows with the
+    /// other. Where there are too many, all others go: who comes next asks mostly for what the one before
+    /// asked for.
     pub(crate) fn put(&mut self, key: Key, bytes: usize, answer: &T) {
         let weight = bytes + ENTRY;
         if weight > self.most / 4 {

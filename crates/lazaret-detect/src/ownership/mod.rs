@@ -427,13 +427,11 @@ impl Ownership {
             all.sort_by(|a, b| a.path.cmp(&b.path));
             all
         });
-        let replaced = doubtful.iter().filter(|doubt| match doubt.decides {
-            // What was right once is right wherever it is found.
-            Some(id) if self.right.borrow().get(&doubt.claim) != Some(&true) => {
-                doubt.is_newer || reads::content(contents, &id).is_some()
-            }
-            Some(_) => doubt.is_newer,
-            None => true,
+        // What was right once is right wherever it is found.
+        let is_right = |doubt: &Doubt| self.right.borrow().get(&doubt.claim) == Some(&true);
+        let may_differ = |id| reads::content(contents, &id).is_some();
+        let replaced = doubtful.iter().filter(|doubt| {
+            doubt.is_newer || doubt.decides.is_none_or(|id| !is_right(doubt) && may_differ(id))
         });
         replaced.filter_map(|doubt| self.replaced_at(view, &doubt.path, agrees)).collect()
     }

@@ -102,7 +102,8 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// All that the events of one behaviour are made of, so that what is told alike is judged alike.
+/// All that the events of one behaviour are made of, so that what is told alike is judged alike. It is told in
+/// postcard, which names no fields: none of them may be left out where it is empty.
 #[derive(Debug, Serialize)]
 pub(super) struct Told<'a> {
     pub phase: Phase,

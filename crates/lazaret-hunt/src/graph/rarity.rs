@@ -3,7 +3,7 @@
 use lazaret_model::{IndicatorKind, Role};
 use petgraph::unionfind::UnionFind;
 
-use super::weight::{Bond, LYING, MERELY_NAMED, Millibits, THRESHOLD};
+use super::weight::{self, Bond, LYING, MERELY_NAMED, Millibits, THRESHOLD};
 use super::{Graph, IndicatorNode, Link, MANY, NONE, owners};
 
 impl Graph {
@@ -181,17 +181,14 @@ impl Graph {
             }
             Bond::Tool | Bond::Habit => {
                 publishers = 0;
-                let took = |image: &&u32| {
-                    let node = &self.images[**image as usize];
-                    !node.taken.is_empty()
-                        && self.link(**image, indicator).is_some_and(|link| node.took(link.layer))
-                };
                 let (convicted, others) = node.holders.split_at(node.convicted as usize);
-                let clean = |image: &&u32| self.images[**image as usize].clean;
-                let innocent = others.iter().filter(clean).map(|image| (image, 1));
-                let unsettled = others.iter().filter(|image| !clean(image)).map(|image| (image, 0));
-                let all = convicted.iter().map(|image| (image, 0)).chain(innocent).chain(unsettled);
-                for (image, vouches) in all.filter(|(image, _)| !took(image)) {
+                let is_clean = |image: &&u32| self.images[**image as usize].clean;
+                let clean = others.iter().filter(|image| self.vouches(**image, indicator));
+                let unsettled = others.iter().filter(|image| !is_clean(image));
+                // Whoever has clean ones and unsettled ones vouches for it.
+                let all = convicted.iter().map(|image| (image, 0));
+                let all = all.chain(clean.map(|image| (image, 1))).chain(unsettled.map(|image| (image, 0)));
+                for (image, vouches) in all {
                     let publisher = self.images[*image as usize].publisher;
                     if marks.mark(self.groups[publisher as usize]) {
                         publishers += 1;
@@ -204,7 +201,10 @@ impl Graph {
                 publishers = publishers.max(1);
             }
         }
-        let weight = if node.refuted { 0 } else { node.base.weight(publishers, honest) };
+        let weight = match node.refuted {
+            true => 0,
+            false => (node.base.weight(publishers) - weight::published(honest)).max(0),
+        };
         let node = &mut self.indicators[indicator as usize];
         let changed = node.weight != weight;
         (node.weight, node.publishers, node.honest) = (weight, publishers, honest);

@@ -186,25 +186,24 @@ fn is_anybodys(login: &str) -> bool {
 impl Base {
     /// The weight where `publishers` independent ones count against it. Two strangers both hold what a
     /// share of `p` in `n` holds with a chance that grows with the square of `p`, hence twice log2 and more.
-    /// `honest` of them published clean images with it, and no convicted one.
-    pub fn weight(self, publishers: u32, honest: u32) -> Millibits {
-        if self.bits == 0 {
-            return 0;
-        }
-        let less =
-            |step: Millibits, times: u32| (f64::from(step) * f64::from(times).log2()).round() as Millibits;
-        let published = match self.bond {
-            Bond::Tool | Bond::Habit => less(PUBLISHED, honest.saturating_add(1)),
-            // Against these only honest ones are counted.
-            Bond::Owner | Bond::Infrastructure => 0,
-        };
-        (self.bits - less(self.step, publishers.max(1)) - published).max(0)
+    pub fn weight(self, publishers: u32) -> Millibits {
+        (self.bits - doubling(self.step, publishers.max(1))).max(0)
     }
 
     /// From so many publishers on the weight is 0; nobody needs to count further.
     pub fn enough(self) -> u32 {
         2f64.powf(f64::from(self.bits) / f64::from(self.step)).ceil() as u32 + 1
     }
+}
+
+/// How much less a tool or habit says where so many published clean images with it, and no convicted one.
+pub(super) fn published(honest: u32) -> Millibits {
+    doubling(PUBLISHED, honest.saturating_add(1))
+}
+
+/// So much with each doubling.
+fn doubling(step: Millibits, times: u32) -> Millibits {
+    (f64::from(step) * f64::from(times).log2()).round() as Millibits
 }
 
 /// Bits as people read them.
@@ -219,10 +218,10 @@ mod tests {
     #[test]
     fn a_wallet_ties_until_sixteen_publishers_count_against_it() {
         let wallet = base(IndicatorKind::Wallet, "xmr:4x");
-        assert!(wallet.weight(1, 0) > wallet.weight(2, 0));
-        assert!(wallet.weight(16, 0) >= THRESHOLD);
-        assert!(wallet.weight(17, 0) < THRESHOLD);
-        assert_eq!(wallet.weight(wallet.enough(), 0), 0);
+        assert!(wallet.weight(1) > wallet.weight(2));
+        assert!(wallet.weight(16) >= THRESHOLD);
+        assert!(wallet.weight(17) < THRESHOLD);
+        assert_eq!(wallet.weight(wallet.enough()), 0);
     }
 
     #[test]
@@ -243,9 +242,9 @@ mod tests {
     #[test]
     fn a_key_that_three_honest_publishers_hold_ties_nobody_and_a_published_one_never_does() {
         let key = base(IndicatorKind::SshKey, "ssh-ed25519 AAAAx");
-        assert!(key.weight(2, 0) >= THRESHOLD);
-        assert!(key.weight(3, 0) < THRESHOLD);
-        assert_eq!(key.weight(8, 0), 0);
+        assert!(key.weight(2) >= THRESHOLD);
+        assert!(key.weight(3) < THRESHOLD);
+        assert_eq!(key.weight(8), 0);
         let vagrant = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIN1YdxBpNlzxDqfJyw/QKow1F+wvG9hXGoqiysfJOn5Y";
         assert_eq!(base(IndicatorKind::SshKey, vagrant).bits, 0);
     }
@@ -295,14 +294,12 @@ mod tests {
     #[test]
     fn a_script_that_one_honest_publisher_has_too_is_hardly_half_a_reason() {
         let script = base(IndicatorKind::ScriptHash, "sha256:1x");
-        assert_eq!(script.weight(1, 0), 12_000);
+        assert_eq!(script.weight(1) - published(0), 12_000);
         // Three who attack have it.
-        assert!(script.weight(3, 0) > 8_000);
-        // Two of them, and one whose image is clean.
-        assert!(script.weight(3, 1) < 6_000);
-        assert!(script.weight(4, 2) < 4_000);
-        let wallet = base(IndicatorKind::Wallet, "xmr:4x");
-        assert_eq!(wallet.weight(3, 2), wallet.weight(3, 0));
+        assert!(script.weight(3) - published(0) > 8_000);
+        // Two of them, and one whose image is clean; or two such.
+        assert!(script.weight(3) - published(1) < 6_000);
+        assert!(script.weight(4) - published(2) < 4_000);
     }
 
     #[test]

@@ -244,7 +244,7 @@ impl Graph {
     /// image adds to how common it is, is left out.
     fn leads_from(&self, member: u32, link: &super::Link) -> bool {
         let node = &self.indicators[link.indicator as usize];
-        let weight = node.base.weight(node.publishers.saturating_sub(1), 0);
+        let weight = node.base.weight(node.publishers.saturating_sub(1));
         owners(node.base.bond)
             && !node.refuted
             && self.is_own(member, link)
